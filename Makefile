@@ -1,0 +1,71 @@
+# `make` lists the targets. CI calls only these.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+
+# Debian packages the tests use as a user would: the mount helper without CAP_SYS_ADMIN, and programs that read a mount.
+TEST_PACKAGES  := fuse3 fio rsync
+BENCH_PACKAGES := fuse3 s3fs aria2
+
+.PHONY: help
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: $(STAMP)  ## The main job on real data: mount a 2 GiB model from OSS, read it cold and warm
+	$(PYTHON) -m benchmarks.demo
+
+.PHONY: test
+test: $(STAMP) test-packages  ## Every ring of tests, on real mounts (needs root)
+	$(PYTHON) -m pytest tests --ignore=tests/engines --cov --cov-report=term:skip-covered
+
+.PHONY: test-engines
+test-engines: $(VENV)/.engines test-packages  ## The tests that need torch and transformers
+	$(PYTHON) -m pytest tests/engines
+
+.PHONY: lint
+lint: $(STAMP)  ## ruff, mypy strict, import borders
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+.PHONY: check
+check: lint test  ## lint and test: what must pass before a commit
+
+.PHONY: bench
+bench: $(STAMP) bench-packages  ## The local benchmarks, side by side; prints the table of docs/BENCHMARKS.md
+	$(PYTHON) -m benchmarks.local
+
+.PHONY: lock
+lock:  ## Resolve the dependencies again into the lock files (needs uv)
+	uv pip compile pyproject.toml --extra dev --extra bench --generate-hashes --python-version 3.11 --no-header --no-annotate \
+	  --quiet --upgrade --output-file requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra bench --extra engines --python-version 3.11 --no-header --no-annotate \
+	  --quiet --constraint requirements.lock --output-file requirements-engines.lock
+
+.PHONY: clean
+clean:  ## Remove what the other targets made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+.PHONY: setup
+setup: $(STAMP)  ## The virtual environment
+
+$(STAMP): requirements.lock pyproject.toml
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -q && apt-get install -qy python3-venv; }
+	@[ -x $(PYTHON) ] || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.engines: $(STAMP) requirements-engines.lock
+	$(PYTHON) -m pip install --quiet --requirement requirements-engines.lock
+	@touch $@
+
+.PHONY: test-packages bench-packages
+test-packages bench-packages: %-packages:
+	@missing=""; for package in $(if $(filter test,$*),$(TEST_PACKAGES),$(BENCH_PACKAGES)); do \
+	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; fi

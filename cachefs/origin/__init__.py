@@ -1,0 +1,1 @@
+"""Where data comes from, behind one port (`cachefs.ports.Origin`). Knows nothing of the cache."""
