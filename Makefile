@@ -45,6 +45,7 @@ lock:  ## Resolve the dependencies again into the lock files (needs uv)
 	  --quiet --upgrade --output-file requirements.lock
 	uv pip compile pyproject.toml --extra dev --extra bench --extra engines --python-version 3.11 --no-header --no-annotate \
 	  --quiet --constraint requirements.lock --output-file requirements-engines.lock
+	sed -i -E "/^(nvidia|cuda|triton)/d" requirements-engines.lock  # what torch wants of CUDA is its own affair
 
 .PHONY: clean
 clean:  ## Remove what the other targets made

@@ -1,1 +1,4 @@
-"""Measurements, each a question with an answer in numbers; and the servers and models they, the demo and the tests share."""
+"""Measurements: each file one question with an answer in numbers.
+
+Also the servers and models that they, the demo and the tests share.
+"""

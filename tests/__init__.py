@@ -1,0 +1,1 @@
+"""All tests, cut by what they need."""

@@ -1,0 +1,1 @@
+"""An Object Storage Service to test against: real signatures, real rules, real speed."""

@@ -1,0 +1,1 @@
+"""Faults injected by operation; real servers that misbehave on command."""
