@@ -1,0 +1,1 @@
+"""What the benchmarks and the demo are made of."""
