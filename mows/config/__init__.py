@@ -1,0 +1,38 @@
+"""Configuration: frozen data, read once at the edge, documented by its own fields."""
+
+from mows.config.loading import load_config, parse_config
+from mows.config.origins import CredentialSection, OriginRule, rule_for
+from mows.config.peers import Discovery, PeersSection, Tls
+from mows.config.sections import (
+    ApiSection,
+    CacheSection,
+    Config,
+    DaemonSection,
+    FuseSection,
+    LogSection,
+    MountsSection,
+    NodeSection,
+    PrewarmSection,
+    TierSection,
+)
+
+__all__ = [
+    "ApiSection",
+    "CacheSection",
+    "Config",
+    "CredentialSection",
+    "DaemonSection",
+    "Discovery",
+    "FuseSection",
+    "LogSection",
+    "MountsSection",
+    "NodeSection",
+    "OriginRule",
+    "PeersSection",
+    "PrewarmSection",
+    "TierSection",
+    "Tls",
+    "load_config",
+    "parse_config",
+    "rule_for",
+]

@@ -1,0 +1,80 @@
+"""The `origins` section: endpoints and credentials, by the sources they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mows.config.binding import Unusable, setting
+from mows.units import Seconds
+
+Provider = Literal["anonymous", "static", "env", "file", "process", "ecs_ram_role"]
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSection:
+    """How requests to an origin are signed."""
+
+    provider: Provider = setting(
+        "env",
+        doc="`static`: the three keys below; `env`: the usual environment variables; `file`: a JSON file that "
+        "something else keeps fresh; `process`: a command that prints such JSON; "
+        "`ecs_ram_role`: the metadata service of the machine; `anonymous`: unsigned.",
+    )
+    access_key_id: str | None = setting(None, doc="For `static`.")
+    access_key_secret: str | None = setting(None, secret=True, doc="For `static`. Better kept in a `file`.")
+    security_token: str | None = setting(None, secret=True, doc="For `static`, with temporary keys.")
+    path: str | None = setting(None, doc="For `file`: the JSON file.")
+    command: str | None = setting(None, doc="For `process`: the command line, run without a shell.")
+    role: str | None = setting(None, doc="For `ecs_ram_role`: the role's name. null: the one the machine has.")
+
+    def __post_init__(self) -> None:
+        needed = {"static": ("access_key_id", "access_key_secret"), "file": ("path",), "process": ("command",)}
+        for name in needed.get(self.provider, ()):
+            if getattr(self, name) is None:
+                raise Unusable(name, f"is missing, and provider {self.provider!r} needs it", hint=f"set {name}")
+        allowed = {
+            "static": {"access_key_id", "access_key_secret", "security_token"},
+            "file": {"path"},
+            "process": {"command"},
+            "ecs_ram_role": {"role"},
+        }.get(self.provider, set())
+        for name in ("access_key_id", "access_key_secret", "security_token", "path", "command", "role"):
+            if getattr(self, name) is not None and name not in allowed:
+                raise Unusable(
+                    name, f"means nothing to provider {self.provider!r}", hint="remove it, or change provider"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class OriginRule:
+    """What applies to all sources that begin with `match`. The longest match wins."""
+
+    match: str = setting(doc="Beginning of the source URI, for example `oss://bucket/` or `s3://`.")
+    endpoint: str | None = setting(None, doc="URL of the service, for example the internal endpoint of the region.")
+    region: str | None = setting(None, doc="Region, which version 4 signatures contain.")
+    credentials: CredentialSection | None = setting(None, doc="null: the environment, else unsigned requests.")
+    signature_version: Literal["v4", "v1"] = setting("v4", doc="OSS only. New accounts and buckets accept v4 alone.")
+    connect_timeout: Seconds = setting(Seconds(5), doc="The most that opening a connection may take.")
+    read_timeout: Seconds = setting(Seconds(20), doc="The most that may pass between two pieces of an answer.")
+    max_connections: int = setting(64, doc="The most requests at once to this origin.")
+    options: Mapping[str, object] = setting(
+        factory=dict,
+        doc="Passed on as they are: obstore client options, keyword arguments of an fsspec file system, or "
+        "NFS mount options.",
+    )
+
+    def __post_init__(self) -> None:
+        if "://" not in self.match:
+            raise Unusable("match", f"{self.match!r} is not the beginning of a URI", hint='write it as "oss://bucket/"')
+        if self.max_connections < 1:
+            raise Unusable(
+                "max_connections", "0 connections fetch nothing", hint="use 1 or more; 64 suits most origins"
+            )
+
+
+def rule_for(rules: Sequence[OriginRule], uri: str) -> OriginRule | None:
+    """The rule with the longest `match` that `uri` begins with; the first one among equals."""
+    matching = [rule for rule in rules if uri.startswith(rule.match)]
+    return max(matching, key=lambda rule: len(rule.match), default=None)

@@ -1,0 +1,180 @@
+"""What can be configured, section by section, except origins and peers, which have files of their own."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mows.config.binding import Unusable, setting
+from mows.config.origins import OriginRule
+from mows.config.peers import PeersSection, Tls
+from mows.units import Address, Bytes, Seconds, format_bytes, is_loopback
+
+PAGE_BYTES = 4096
+MIN_CHUNK_BYTES = Bytes(64 << 10)
+MAX_CHUNK_BYTES = Bytes(1 << 30)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSection:
+    """Who this node is, and where it keeps what must survive a restart."""
+
+    id: str = setting(
+        factory=socket.gethostname, shown="the host name", doc="Name of this node in logs, metrics and among peers."
+    )
+    zone: str | None = setting(None, doc="Failure or network zone. Peers of the same zone are preferred.")
+    state_dir: Path = setting(
+        Path("/var/lib/mows"),
+        doc="Leases, locks and NAS mounts. One daemon each: a second one on the same directory is refused.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSection:
+    """Where the REST API listens."""
+
+    socket: Path = setting(
+        Path("/run/mows/mows.sock"),
+        doc="Unix socket, mode 0660: whoever may open it may mount. The command line uses it.",
+    )
+    listen: Address | None = setting(
+        None, doc="TCP address, for example `0.0.0.0:9301`. Beyond loopback it needs `token_file`. null: no TCP."
+    )
+    token_file: Path | None = setting(
+        None, doc="File with the bearer token that TCP callers must send. It is read again when it changes."
+    )
+    tls: Tls | None = setting(None, doc="Certificate and key for the TCP address. null: plain HTTP.")
+
+    def __post_init__(self) -> None:
+        if self.listen is not None and self.token_file is None and not is_loopback(self.listen):
+            raise Unusable(
+                "listen",
+                f"{self.listen!r} can be reached from other machines, and there is no token",
+                hint="set api.token_file, or listen on 127.0.0.1",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TierSection:
+    """One directory that holds blobs: memory (tmpfs) or disk."""
+
+    path: Path = setting(doc="The directory. It is created if need be, and belongs to one daemon alone.")
+    capacity_bytes: Bytes = setting(
+        key="capacity", doc="The most that blobs may take here, in allocated blocks. At most the file system's size."
+    )
+    min_free_bytes: Bytes = setting(
+        Bytes(0), key="min_free", doc="Free space that is left to others on this file system; blobs are evicted for it."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSection:
+    """Where blobs are kept, and how they are cut."""
+
+    tiers: tuple[TierSection, ...] = setting(doc="The tiers, fastest first. At least one.")
+    chunk_bytes: Bytes = setting(
+        Bytes(8 << 20),
+        doc="Size of a chunk: the unit of fetching, hashing and sharing. It is part of a blob's identity, so a change "
+        "makes the cache cold. 8 MiB keep a chunk at some 3 to 10 ms of a 10 to 25 Gbit/s link.",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.tiers:
+            raise Unusable(
+                "tiers", "there is no tier", hint="name at least one: {path: /var/cache/mows, capacity: 200GiB}"
+            )
+        if not MIN_CHUNK_BYTES <= self.chunk_bytes <= MAX_CHUNK_BYTES or self.chunk_bytes % PAGE_BYTES:
+            raise Unusable(
+                "chunk_bytes",
+                f"{format_bytes(self.chunk_bytes)} is not a multiple of {PAGE_BYTES} between 64KiB and 1GiB",
+                hint="leave it at 8MiB unless a benchmark of yours says otherwise",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MountsSection:
+    """Where mounts may appear, and how fresh they are."""
+
+    allowed_roots: tuple[Path, ...] = setting(
+        (Path("/var/lib/mows/mounts"),), doc="Mount paths must lie in one of these, after symbolic links are resolved."
+    )
+    refresh: Seconds | None = setting(
+        Seconds(600),
+        doc="How often a mount lists its source again, to show new, changed and deleted objects. One request per 1,000 "
+        "objects. A mount may say its own `refresh_seconds`. null or 0: never.",
+    )
+    listing_timeout: Seconds = setting(Seconds(120), doc="The most that one listing of a source may take.")
+
+
+@dataclass(frozen=True, slots=True)
+class FuseSection:
+    """How mounts are served to the kernel."""
+
+    threads: int = setting(4, doc="Device threads per mount. They never wait for the network, so few suffice.")
+    passthrough: Literal["auto", "always", "never"] = setting(
+        "auto",
+        doc="Whether the kernel reads complete files without the daemon (Linux 6.9 and later). `auto`: if it can; "
+        "`always`: refuse to mount if it cannot; `never`: not even then.",
+    )
+    read_ahead: Bytes = setting(
+        Bytes(1 << 20), doc="The kernel's read-ahead per mount. Its own default, 128KiB, halves the buffered rate."
+    )
+    allow_other: bool = setting(
+        True,  # noqa: FBT003 a default
+        doc="Whether users other than the daemon's may read mounts. Containers need it.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise Unusable("threads", "0 threads answer nothing", hint="use 1 or more; 4 is enough for most nodes")
+
+
+@dataclass(frozen=True, slots=True)
+class PrewarmSection:
+    """Filling the cache ahead of need."""
+
+    files_at_once: int = setting(
+        4,
+        doc="Files that one prewarm or warm mount fills at the same time, so that the tail of one overlaps the next.",
+    )
+    keep_finished: Seconds = setting(Seconds(3600), doc="How long the record of a finished prewarm can be asked for.")
+
+    def __post_init__(self) -> None:
+        if self.files_at_once < 1:
+            raise Unusable("files_at_once", "0 files at once never finish", hint="use 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSection:
+    """The process itself."""
+
+    stop_timeout: Seconds = setting(
+        Seconds(30),
+        doc="How long SIGTERM may take: stop taking work, unmount, close. Set Kubernetes' grace period above it.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """What is written to standard error."""
+
+    format: Literal["json", "text"] = setting("json", doc="One JSON object a line, or key=value text for people.")
+    level: Literal["debug", "info", "warning", "error"] = setting("info", doc="The least that is written.")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`mows.yaml`."""
+
+    cache: CacheSection = setting(doc="at least cache.tiers must be given")
+    node: NodeSection = setting(factory=NodeSection, doc="")
+    api: ApiSection = setting(factory=ApiSection, doc="")
+    origins: tuple[OriginRule, ...] = setting((), doc="")
+    mounts: MountsSection = setting(factory=MountsSection, doc="")
+    fuse: FuseSection = setting(factory=FuseSection, doc="")
+    prewarm: PrewarmSection = setting(factory=PrewarmSection, doc="")
+    peers: PeersSection = setting(factory=PeersSection, doc="")
+    daemon: DaemonSection = setting(factory=DaemonSection, doc="")
+    log: LogSection = setting(factory=LogSection, doc="")

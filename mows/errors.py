@@ -1,0 +1,178 @@
+"""Every way the daemon itself can fail, and the HTTP status of every failure, in one place.
+
+::
+
+    CacheError                             see `cachefs.errors`
+    └── ServiceError                       a bug: the traceback is in the log
+        ├── ConfigError      invalid_config       the file or the environment says something that cannot be used
+        ├── DaemonRunning    daemon_running       another daemon holds this state directory or socket
+        ├── Stopping         daemon_stopping      retryable: the daemon takes no new work
+        ├── NotReady         not_ready            retryable: a probe found something unusable
+        ├── Unauthorized     unauthorized         no token, or a wrong one
+        ├── InvalidRequest   invalid_request      a field is missing, unknown or has a wrong value
+        ├── TargetNotAllowed target_not_allowed   the mount path lies outside `mounts.allowed_roots`
+        ├── MountConflict    mount_conflict       a live mount has this id and another body
+        ├── MountPathInUse   mount_path_in_use    a live mount of another id has this path
+        ├── BlobBusy         blob_busy            an open or pinned blob cannot be evicted
+        └── NotFound         not_found            no such route
+            ├── MountNotFound    mount_not_found
+            ├── PrewarmNotFound  prewarm_not_found
+            └── BlobNotFound     blob_not_found
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+from cachefs import errors as cache
+
+
+class ServiceError(cache.CacheError):
+    """Base of the daemon's own errors."""
+
+
+class ConfigError(ServiceError):
+    """The configuration cannot be used. The message names the file, the key path and the value."""
+
+    code = "invalid_config"
+    default_hint = "see docs/CONFIGURATION.md; `mows doctor --config FILE` checks a file without starting anything"
+
+
+class DaemonRunning(ServiceError):
+    """Another daemon holds this state directory or socket."""
+
+    code = "daemon_running"
+    default_hint = "stop the other daemon, or give this one its own node.state_dir and api.socket"
+
+
+class Stopping(ServiceError):
+    """The daemon takes no new work."""
+
+    code = "daemon_stopping"
+    retryable = True
+    default_hint = "try again when the daemon is back"
+
+
+class NotReady(ServiceError):
+    """A readiness probe found something unusable."""
+
+    code = "not_ready"
+    retryable = True
+    default_hint = "run `mows doctor` on this node"
+
+
+class Unauthorized(ServiceError):
+    """No bearer token, or a wrong one."""
+
+    code = "unauthorized"
+    default_hint = "send 'Authorization: Bearer TOKEN' with the content of api.token_file, or use the Unix socket"
+
+
+class InvalidRequest(ServiceError):
+    """A field is missing, unknown or has a wrong value."""
+
+    code = "invalid_request"
+    default_hint = "see /openapi.json for the fields of each request"
+
+
+class TargetNotAllowed(ServiceError):
+    """The mount path lies outside the allowed roots."""
+
+    code = "target_not_allowed"
+    default_hint = "choose a path below mounts.allowed_roots, or add its root there"
+
+
+class MountConflict(ServiceError):
+    """A live mount has this id and another body."""
+
+    code = "mount_conflict"
+    default_hint = "delete the mount first, or choose another id"
+
+
+class MountPathInUse(ServiceError):
+    """A live mount of another id has this path."""
+
+    code = "mount_path_in_use"
+    default_hint = "delete that mount first, or choose another mount_path"
+
+
+class BlobBusy(ServiceError):
+    """An open or pinned blob cannot be evicted."""
+
+    code = "blob_busy"
+    default_hint = "close its readers, unpin it and let its leases end"
+
+
+class NotFound(ServiceError):
+    """No such route."""
+
+    code = "not_found"
+    default_hint = "see /openapi.json for the routes"
+
+
+class MountNotFound(NotFound):
+    """No mount has this id."""
+
+    code = "mount_not_found"
+    default_hint = "`mows status` lists the mounts"
+
+
+class PrewarmNotFound(NotFound):
+    """No prewarm has this id; finished ones are forgotten after a while."""
+
+    code = "prewarm_not_found"
+    default_hint = "`mows status` lists the prewarms"
+
+
+class BlobNotFound(NotFound):
+    """The cache holds no such blob."""
+
+    code = "blob_not_found"
+    default_hint = "`mows cache ls` lists the blobs"
+
+
+HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
+    {
+        cache.CacheError: HTTPStatus.INTERNAL_SERVER_ERROR,
+        cache.SourceError: HTTPStatus.BAD_REQUEST,
+        cache.EmptySource: HTTPStatus.NOT_FOUND,
+        cache.OriginError: HTTPStatus.BAD_GATEWAY,
+        cache.OriginNotFound: HTTPStatus.NOT_FOUND,
+        cache.OriginThrottled: HTTPStatus.SERVICE_UNAVAILABLE,
+        cache.OriginTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+        cache.ObjectChanged: HTTPStatus.CONFLICT,
+        cache.OriginArchived: HTTPStatus.CONFLICT,
+        cache.StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
+        cache.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,
+        cache.TierUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+        cache.MountError: HTTPStatus.INTERNAL_SERVER_ERROR,
+        cache.InvalidTarget: HTTPStatus.CONFLICT,
+        cache.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+        cache.Interrupted: HTTPStatus.SERVICE_UNAVAILABLE,
+        ServiceError: HTTPStatus.INTERNAL_SERVER_ERROR,
+        DaemonRunning: HTTPStatus.CONFLICT,
+        Stopping: HTTPStatus.SERVICE_UNAVAILABLE,
+        NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+        Unauthorized: HTTPStatus.UNAUTHORIZED,
+        InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+        TargetNotAllowed: HTTPStatus.FORBIDDEN,
+        MountConflict: HTTPStatus.CONFLICT,
+        MountPathInUse: HTTPStatus.CONFLICT,
+        BlobBusy: HTTPStatus.CONFLICT,
+        NotFound: HTTPStatus.NOT_FOUND,
+    }
+)
+"""Status of each kind of error; a kind that is not listed has its nearest listed ancestor's.
+
+What the origin refuses (wrong keys, clock skew) is 502, not 401 or 403: those speak of the caller's own token.
+"""
+
+
+def http_status(error: BaseException) -> HTTPStatus:
+    """The status an answer with this error has; 500 for what is not in the tree."""
+    for kind in type(error).__mro__:
+        if (status := HTTP_STATUS.get(kind)) is not None:
+            return status
+    return HTTPStatus.INTERNAL_SERVER_ERROR
