@@ -141,6 +141,8 @@ def _scalar(kind: Any, value: object, place: Place, *, secret: bool) -> Any:  # 
 
 
 def _choice(choices: tuple[Any, ...], value: object, place: Place) -> object:
+    if isinstance(value, bool) and {"on", "off"} <= set(choices):
+        return "on" if value else "off"  # YAML reads these words, unquoted, as truth values
     if value not in choices:
         names = [str(choice) for choice in choices]
         raise place.error(f"{value!r} is none of {', '.join(names)}", hint=did_you_mean(str(value), names))
@@ -153,10 +155,14 @@ def _items(kind: Any, value: object, place: Place) -> tuple[Any, ...]:  # noqa: 
     return tuple(convert(kind, item, place.child(index)) for index, item in enumerate(value))
 
 
-def _mapping(value: object, place: Place) -> Mapping[str, object]:
+def _mapping(value: object, place: Place) -> Mapping[str, str]:
     if not isinstance(value, Mapping):
-        raise place.error(f"{value!r} is not a mapping", hint="write it as {name: value}")
-    return types.MappingProxyType({str(name): item for name, item in value.items()})
+        raise place.error("the value is not a mapping", hint="write it as {name: text}")
+    return types.MappingProxyType({str(name): _option(item) for name, item in value.items()})
+
+
+def _option(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _text(value: object) -> str:

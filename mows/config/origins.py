@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from mows.config.binding import Unusable, setting
@@ -28,6 +30,7 @@ class CredentialSection:
     path: str | None = setting(None, doc="For `file`: the JSON file.")
     command: str | None = setting(None, doc="For `process`: the command line, run without a shell.")
     role: str | None = setting(None, doc="For `ecs_ram_role`: the role's name. null: the one the machine has.")
+    metadata_url: str | None = setting(None, doc="For `ecs_ram_role`: the metadata service. null: that of ECS.")
 
     def __post_init__(self) -> None:
         needed = {"static": ("access_key_id", "access_key_secret"), "file": ("path",), "process": ("command",)}
@@ -38,13 +41,25 @@ class CredentialSection:
             "static": {"access_key_id", "access_key_secret", "security_token"},
             "file": {"path"},
             "process": {"command"},
-            "ecs_ram_role": {"role"},
+            "ecs_ram_role": {"role", "metadata_url"},
         }.get(self.provider, set())
-        for name in ("access_key_id", "access_key_secret", "security_token", "path", "command", "role"):
+        for name in (row.name for row in dataclasses.fields(self) if row.name != "provider"):
             if getattr(self, name) is not None and name not in allowed:
                 raise Unusable(
                     name, f"means nothing to provider {self.provider!r}", hint="remove it, or change provider"
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class NasSection:
+    """How `nas://server/export` is mounted by the host's NFS client."""
+
+    options: str = setting(
+        "ro,nosuid,nodev,noexec,soft,timeo=100,retrans=2,nconnect=4",
+        doc="Mount options. `soft` with `timeo` (tenths of a second) lets a read from a dead server end in an error "
+        "instead of hanging in the kernel for ever.",
+    )
+    timeout: Seconds = setting(Seconds(30), doc="The most that mounting or unmounting may take.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +69,28 @@ class OriginRule:
     match: str = setting(doc="Beginning of the source URI, for example `oss://bucket/` or `s3://`.")
     endpoint: str | None = setting(None, doc="URL of the service, for example the internal endpoint of the region.")
     region: str | None = setting(None, doc="Region, which version 4 signatures contain.")
-    credentials: CredentialSection | None = setting(None, doc="null: the environment, else unsigned requests.")
+    credentials: CredentialSection = setting(factory=CredentialSection, shown="provider `env`", doc="See below.")
     signature_version: Literal["v4", "v1"] = setting("v4", doc="OSS only. New accounts and buckets accept v4 alone.")
+    addressing: Literal["auto", "path", "virtual", "cname"] = setting(
+        "auto",
+        doc="Where the bucket's name goes: into the path, before the host, or nowhere because the endpoint is the "
+        "bucket's own. `auto`: path for an IP address or localhost, else virtual.",
+    )
     connect_timeout: Seconds = setting(Seconds(5), doc="The most that opening a connection may take.")
-    read_timeout: Seconds = setting(Seconds(20), doc="The most that may pass between two pieces of an answer.")
-    max_connections: int = setting(64, doc="The most requests at once to this origin.")
-    options: Mapping[str, object] = setting(
+    idle_timeout: Seconds = setting(Seconds(10), doc="The longest silence in an answer before it is asked for again.")
+    max_connections: int = setting(
+        32, doc="The most requests at once to this origin. Each connection keeps a buffer of 1 MiB."
+    )
+    symlink_roots: tuple[Path, ...] = setting(
+        (),
+        doc="`file` and `nas` only: directories outside the source that symbolic links in it may lead into, such as "
+        "the hub cache behind a snapshot directory. Other links out of the source are ignored.",
+    )
+    nas: NasSection = setting(factory=NasSection, shown="as below", doc="See below.")
+    options: Mapping[str, str] = setting(
         factory=dict,
-        doc="Passed on as they are: obstore client options, keyword arguments of an fsspec file system, or "
-        "NFS mount options.",
+        secret=True,
+        doc="S3, GCS, Azure: options of the obstore client. Other schemes: arguments of the fsspec class.",
     )
 
     def __post_init__(self) -> None:
@@ -70,7 +98,7 @@ class OriginRule:
             raise Unusable("match", f"{self.match!r} is not the beginning of a URI", hint='write it as "oss://bucket/"')
         if self.max_connections < 1:
             raise Unusable(
-                "max_connections", "0 connections fetch nothing", hint="use 1 or more; 64 suits most origins"
+                "max_connections", "0 connections fetch nothing", hint="use 1 or more; 32 suits most origins"
             )
 
 

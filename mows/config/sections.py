@@ -15,6 +15,8 @@ from mows.units import Address, Bytes, Seconds, format_bytes, is_loopback
 PAGE_BYTES = 4096
 MIN_CHUNK_BYTES = Bytes(64 << 10)
 MAX_CHUNK_BYTES = Bytes(1 << 30)
+MIN_CHUNKS_IN_FLIGHT = 4
+"""Fewer could not hold what two readers and their read-ahead need to make progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,33 @@ class CacheSection:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchSection:
+    """How missing bytes are fetched. Limits that matter on small machines or slow origins; the rest needs no knob."""
+
+    memory: Bytes = setting(
+        Bytes(256 << 20),
+        doc="Memory for data in flight, at least four chunks. Fetching slows down when it is used up; it never grows.",
+    )
+    max_concurrency: int = setting(
+        64,
+        doc="The most requests in flight to one origin. 64 at some 150 MB/s each carry more than most network cards.",
+    )
+    read_deadline: Seconds = setting(
+        Seconds(60), doc="A read is answered within this time, with data or with an error."
+    )
+    read_ahead: Bytes = setting(
+        Bytes(2 << 30), doc="How far to fetch ahead of a reader, into the files that engines read next too."
+    )
+    stop_timeout: Seconds = setting(Seconds(5), doc="How long a stop waits for requests that are being answered.")
+
+    def __post_init__(self) -> None:
+        if self.max_concurrency < 1:
+            raise Unusable(
+                "max_concurrency", "0 requests at once fetch nothing", hint="use 1 or more; 64 is the default"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class MountsSection:
     """Where mounts may appear, and how fresh they are."""
 
@@ -113,10 +142,10 @@ class FuseSection:
     """How mounts are served to the kernel."""
 
     threads: int = setting(4, doc="Device threads per mount. They never wait for the network, so few suffice.")
-    passthrough: Literal["auto", "always", "never"] = setting(
+    passthrough: Literal["auto", "on", "off"] = setting(
         "auto",
         doc="Whether the kernel reads complete files without the daemon (Linux 6.9 and later). `auto`: if it can; "
-        "`always`: refuse to mount if it cannot; `never`: not even then.",
+        "`on`: refuse to mount if it cannot; `off`: not even then.",
     )
     read_ahead: Bytes = setting(
         Bytes(1 << 20), doc="The kernel's read-ahead per mount. Its own default, 128KiB, halves the buffered rate."
@@ -138,6 +167,9 @@ class PrewarmSection:
     files_at_once: int = setting(
         4,
         doc="Files that one prewarm or warm mount fills at the same time, so that the tail of one overlaps the next.",
+    )
+    lease: Seconds = setting(
+        Seconds(3600), doc="How long prewarmed files stay pinned when the request does not say. Evictions respect it."
     )
     keep_finished: Seconds = setting(Seconds(3600), doc="How long the record of a finished prewarm can be asked for.")
 
@@ -172,9 +204,19 @@ class Config:
     node: NodeSection = setting(factory=NodeSection, doc="")
     api: ApiSection = setting(factory=ApiSection, doc="")
     origins: tuple[OriginRule, ...] = setting((), doc="")
+    fetch: FetchSection = setting(factory=FetchSection, doc="")
     mounts: MountsSection = setting(factory=MountsSection, doc="")
     fuse: FuseSection = setting(factory=FuseSection, doc="")
     prewarm: PrewarmSection = setting(factory=PrewarmSection, doc="")
     peers: PeersSection = setting(factory=PeersSection, doc="")
     daemon: DaemonSection = setting(factory=DaemonSection, doc="")
     log: LogSection = setting(factory=LogSection, doc="")
+
+    def __post_init__(self) -> None:
+        if self.fetch.memory < MIN_CHUNKS_IN_FLIGHT * self.cache.chunk_bytes:
+            raise Unusable(
+                "fetch.memory",
+                f"{format_bytes(self.fetch.memory)} holds fewer than {MIN_CHUNKS_IN_FLIGHT} chunks of "
+                f"{format_bytes(self.cache.chunk_bytes)}",
+                hint="raise fetch.memory, or lower cache.chunk_bytes",
+            )

@@ -32,7 +32,6 @@ def test_the_example_has_every_key_of_the_design() -> None:
     assert config.peers.discovery is not None
     assert config.peers.discovery.static == ("10.0.0.2:9302",)
     assert config.peers.wanted
-    assert config.origins[0].credentials is not None
     assert config.origins[0].credentials.provider == "ecs_ram_role"
     assert config.mounts.allowed_roots == (Path("/var/lib/mows/mounts"), Path("/models"))
     assert config.mounts.refresh == Seconds(600)
@@ -97,6 +96,11 @@ def test_defaults_suffice_apart_from_the_tiers() -> None:
             "cache.chunk_bytes: 5000B is not a multiple",
             "8MiB",
         ),
+        (
+            TIERS + "fetch: {memory: 16MiB}",
+            "mows.yaml: fetch.memory: 16MiB holds fewer than 4 chunks",
+            "raise fetch.memory",
+        ),
         ("- a", "mows.yaml: is not a mapping of sections", "begin with a section"),
         ("cache: {\n", "mows.yaml:2:", "correct the YAML"),
         ("cache: {}\ncache: {}", "mows.yaml:2: the key 'cache' is given twice", "correct the YAML"),
@@ -134,6 +138,16 @@ def test_a_wrong_variable_is_named_instead_of_the_file() -> None:
 
 def test_variables_of_a_kubernetes_service_are_left_alone() -> None:
     assert parse(TIERS, MOWS_PEERS_SERVICE_HOST="10.0.0.1", MOWS_PORT="tcp://10.0.0.1:9301") == parse(TIERS)
+
+
+def test_words_that_yaml_reads_as_truth_values() -> None:
+    assert parse(TIERS + "fuse: {passthrough: off}").fuse.passthrough == "off"
+    assert parse(TIERS + "fuse: {passthrough: 'on'}").fuse.passthrough == "on"
+
+
+def test_options_of_an_origin_are_text() -> None:
+    config = parse(TIERS + "origins: [{match: 's3://', options: {allow_http: true, retries: 3}}]")
+    assert config.origins[0].options == {"allow_http": "true", "retries": "3"}
 
 
 def test_a_secret_is_in_no_message_and_no_repr() -> None:
