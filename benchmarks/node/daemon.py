@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,17 +12,15 @@ import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.node.processes import POLL_SECONDS, Child, ChildFailed, python
-from cli.client import Api
-from cli.endpoint import Endpoint
-from cli.errors import CliError
+from benchmarks.node.processes import POLL_SECONDS, Child, python
 
 START_SECONDS = 30.0
 MOUNT_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
 
 
-class MountFailed(Exception):
-    """The daemon could not mount, or not in time; the message is the daemon's own."""
+class DaemonRefused(Exception):
+    """The daemon could not do what it was asked; the message is the daemon's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,60 +67,59 @@ class Daemon(Child):
 
     def _is_ready(self) -> bool:
         try:
-            return self._get("/readyz").status_code == httpx.codes.OK
+            return self._request("GET", "/readyz").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
-    @contextmanager
-    def api(self) -> Iterator[Api]:
-        """A connection to the REST API, for requests below ``/v1``."""
-        with Api(Endpoint(self.socket)) as api:
-            yield api
-
     def mount(self, mount_id: str, source: str) -> Path:
-        """Mount `source` and block until it can be read. Raises MountFailed, CliError."""
+        """Mount `source` and block until it can be read. Raises DaemonRefused."""
         target = self.settings.directory / "mounts" / mount_id
         target.mkdir(exist_ok=True)
         give_up = time.monotonic() + MOUNT_SECONDS
-        with self.api() as api:
-            state = api.put(f"/mounts/{mount_id}", {"source": source, "mount_path": str(target)})
-            while state["state"] in {"pending", "mounting"} and time.monotonic() < give_up:
-                time.sleep(POLL_SECONDS)
-                state = api.get(f"/mounts/{mount_id}")
+        state = self.call("PUT", f"/mounts/{mount_id}", {"source": source, "mount_path": str(target)})
+        while state["state"] in {"pending", "mounting"} and time.monotonic() < give_up:
+            time.sleep(POLL_SECONDS)
+            state = self.mount_state(mount_id)
         if state["state"] not in {"mounted", "warming", "warm"}:
-            raise MountFailed(f"{source} is {state['state']}: {state.get('error')}")
+            raise DaemonRefused(f"{source} is {state['state']}: {state.get('error')}")
         return target
 
     def unmount(self, mount_id: str) -> None:
         """Unmount, and block until the kernel has let go."""
         target = self.settings.directory / "mounts" / mount_id
-        with self.api() as api:
-            api.delete(f"/mounts/{mount_id}")
+        self.call("DELETE", f"/mounts/{mount_id}")
         self.wait_until(lambda: not target.is_mount(), timeout_seconds=MOUNT_SECONDS)
 
     def mount_state(self, mount_id: str) -> dict[str, Any]:
         """What ``GET /v1/mounts/{id}`` answers."""
-        with self.api() as api:
-            return api.get(f"/mounts/{mount_id}")
+        return self.call("GET", f"/mounts/{mount_id}")
 
     def bytes_from_origin(self, mount_id: str) -> int:
         """Bytes fetched for a mount since it was made."""
         return int(self.mount_state(mount_id)["bytes"]["from_origin"])
 
     def evict(self, source: str) -> None:
-        """Drop everything cached of `source`, which must not be mounted. CliError when it is in use."""
-        with self.api() as api:
-            api.post("/cache/evict", {"source": source})
+        """Drop everything cached of `source`. Raises DaemonRefused when some of it is in use."""
+        results = self.call("POST", "/cache/evict", {"source": source})["blobs"]
+        kept = [result for result in results if result["result"] != "evicted"]
+        if kept:
+            raise DaemonRefused(f"{source} could not be evicted: {kept}")
+
+    def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """One request to the REST API, below ``/v1``; the JSON object it answers, empty for none."""
+        response = self._request(method, f"/v1{path}", body)
+        if response.is_error:
+            raise DaemonRefused(f"{method} {path}: {response.status_code} {response.text}")
+        document: dict[str, Any] = response.json() if response.content else {}
+        return document
 
     def metric(self, name: str, **labels: str) -> float:
         """Sum of all samples called `name` that have these labels; 0 when there is none."""
-        families = text_string_to_metric_families(self._get("/metrics").raise_for_status().text)
+        families = text_string_to_metric_families(self._request("GET", "/metrics").raise_for_status().text)
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
-    def _get(self, path: str) -> httpx.Response:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), trust_env=False) as http:
-            return http.get(f"http://localhost{path}")
-
-
-__all__ = ["ChildFailed", "CliError", "Daemon", "DaemonSettings", "MountFailed"]
+    def _request(self, method: str, path: str, body: Mapping[str, object] | None = None) -> httpx.Response:
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        with httpx.Client(transport=transport, trust_env=False, timeout=ANSWER_SECONDS) as http:
+            return http.request(method, f"http://localhost{path}", json=body)
