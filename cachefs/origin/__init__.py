@@ -1,1 +1,40 @@
 """Where data comes from, behind one port (`cachefs.ports.Origin`). Knows nothing of the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cachefs.origin.fsspec_fs import open_fsspec
+from cachefs.origin.key_sources import open_credentials
+from cachefs.origin.nas import open_nas
+from cachefs.origin.object_store import open_object_store
+from cachefs.origin.oss import OssOrigin
+from cachefs.origin.oss_endpoint import resolve_endpoint
+from cachefs.origin.posix import PosixOrigin, Tree
+from cachefs.origin.settings import CredentialSettings, NasSettings, OriginSettings
+from cachefs.origin.uri import BUCKET_SCHEMES, HTTP_SCHEMES, Source, parse_source
+from cachefs.ports import Origin
+
+__all__ = ["CredentialSettings", "NasSettings", "OriginSettings", "Source", "open_origin", "parse_source"]
+
+
+def open_origin(source: Source, settings: OriginSettings, *, state_dir: Path) -> Origin:
+    """The origin that serves `source`; the caller closes it.
+
+    Touches no network, with one exception: ``nas://`` is mounted, below ``state_dir/nas``, and so may block for
+    `NasSettings.mount_timeout_seconds`. Raises InvalidSource or UnknownScheme for settings that cannot work, and
+    OriginUnavailable or OriginTimeout when a mount fails.
+    """
+    if source.scheme == "oss":
+        bucket = source.authority.removeprefix("oss://")
+        endpoint = resolve_endpoint(settings, source.endpoint)
+        return OssOrigin(bucket, endpoint, open_credentials(settings.credentials), settings)
+    if source.scheme == "nas":
+        server = source.authority.removeprefix("nas://").partition("/")[0]
+        return open_nas(server, source.prefix, settings.nas, state_dir, settings.symlink_roots)
+    if source.scheme == "file":
+        root = source.prefix.removesuffix("/")
+        return PosixOrigin(Tree(source.authority, "file://", root, Path(root)), settings.symlink_roots)
+    if source.scheme in BUCKET_SCHEMES | HTTP_SCHEMES:
+        return open_object_store(source, settings)
+    return open_fsspec(source, settings)

@@ -45,8 +45,10 @@ class MemoryOrigin:
 
     def list(self, prefix: str, deadline: Deadline) -> Iterator[Sequence[ObjectInfo]]:
         """See `Origin.list`."""
+        directory = not prefix or prefix.endswith("/")
         with self._lock:
-            found = sorted((info for key, (info, _) in self._objects.items() if key.startswith(prefix)), key=_by_key)
+            objects = [info for info, _ in self._objects.values()]
+        found = sorted((o for o in objects if o.key == prefix or (directory and o.key.startswith(prefix))), key=_by_key)
         for start in range(0, len(found), PAGE_OBJECTS):
             deadline.check(f"list {self.authority}/{prefix}")
             yield found[start : start + PAGE_OBJECTS]
