@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,9 @@ from benchmarks.node.processes import POLL_SECONDS, Child, python
 
 START_SECONDS = 30.0
 MOUNT_SECONDS = 60.0
+STOP_SECONDS = 45.0
+"""More than `daemon.stop_timeout` is by default."""
+
 ANSWER_SECONDS = 60.0
 
 
@@ -33,20 +36,26 @@ class DaemonSettings:
     origin: Mapping[str, object]
     """One entry of `origins` in mows.yaml."""
     passthrough: Literal["auto", "on", "off"] = "auto"
+    sections: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Further keys of mows.yaml by section, for example ``{"fetch": {"read_deadline": 3}}``."""
 
-    def config(self) -> dict[str, object]:
+    def config(self) -> Mapping[str, object]:
         """The content of mows.yaml."""
         where = self.directory
-        return {
+        config: dict[str, dict[str, object] | list[object]] = {
             "node": {"id": where.name, "state_dir": str(where / "state")},
             "api": {"socket": str(where / "mows.sock")},
             "cache": {"tiers": [{"path": str(where / "tier"), "capacity": self.capacity_bytes}]},
             "origins": [dict(self.origin)],
             "mounts": {"allowed_roots": [str(where / "mounts")]},
             "fuse": {"passthrough": self.passthrough},
-            "daemon": {"stop_timeout": 10},
             "log": {"format": "text"},
         }
+        for name, keys in self.sections.items():
+            section = config.setdefault(name, {})
+            assert isinstance(section, dict)
+            section.update(keys)
+        return config
 
 
 class Daemon(Child):
@@ -59,7 +68,9 @@ class Daemon(Child):
         self.tier = where / "tier"
         (where / "mounts").mkdir(parents=True)
         (where / "mows.yaml").write_text(yaml.safe_dump(settings.config(), sort_keys=False))
-        super().__init__("daemon", python("cli", "daemon", "--config", where / "mows.yaml"), where)
+        super().__init__(
+            "daemon", python("cli", "daemon", "--config", where / "mows.yaml"), where, stop_seconds=STOP_SECONDS
+        )
 
     def wait_ready(self) -> None:
         """Block until it answers that it is ready. ChildFailed when it ends instead, or takes too long."""
