@@ -1,4 +1,20 @@
 """Blobs on disk and in memory: sparse files, their index, tiers, accounting, eviction.
 
-Knows nothing of origins, FUSE or networks.
+Knows nothing of origins, FUSE or networks. Every failure is a `StoreError`, and for a reader only a miss.
 """
+
+from cachefs.store.blob import Blob
+from cachefs.store.store import Store
+from cachefs.store.values import BlobStatus, ChunkState, StoreStatistics, TierSettings, TierStatistics
+from cachefs.store.writer import ChunkWriter
+
+__all__ = [
+    "Blob",
+    "BlobStatus",
+    "ChunkState",
+    "ChunkWriter",
+    "Store",
+    "StoreStatistics",
+    "TierSettings",
+    "TierStatistics",
+]

@@ -1,0 +1,264 @@
+"""One blob: which of its chunks are here, and how a chunk becomes one of them.
+
+State of a chunk is read without a lock, since the answer is one byte. It is changed under the blob's lock. Room is not
+decided here: the blob asks its `BlobHost`, the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import replace
+from typing import Protocol
+
+from cachefs.errors import CorruptBlob
+from cachefs.store.counters import Counters, Event
+from cachefs.store.crc64 import combine
+from cachefs.store.hashing import hash_range
+from cachefs.store.index import Index
+from cachefs.store.meta import Meta, write_meta
+from cachefs.store.oscalls import Calls, Step
+from cachefs.store.placement import BLOCK_BYTES, blocks
+from cachefs.store.tier import BlobFiles, Tier
+from cachefs.store.values import ChunkState
+from cachefs.store.writer import ChunkWriter
+from cachefs.types import BlobId, BlobKey, ByteRange
+
+log = logging.getLogger(__name__)
+
+_STATES = tuple(ChunkState)
+
+
+class BlobHost(Protocol):
+    """What a blob needs of the store. Never called with the blob's lock held."""
+
+    def reserve(self, blob_id: BlobId, need_bytes: int) -> None:
+        """Take a reference and `need_bytes` of room. Raises NoSpace or TierUnavailable, and then has taken neither."""
+        ...
+
+    def settle(self, blob_id: BlobId, reserved_bytes: int) -> None:
+        """Give both back; what was written counts as used from here on."""
+        ...
+
+    def release(self, blob_id: BlobId) -> None:
+        """Give a reference back."""
+        ...
+
+
+class Blob:
+    """A blob in use. One object per blob id, shared by all who acquired it; usable until the last `release`.
+
+    Methods may be called from any thread. Only `write`, `verify` and `check` do I/O that can take long.
+    """
+
+    def __init__(
+        self,
+        host: BlobHost,
+        tier: Tier,
+        meta: Meta,
+        opened: tuple[BlobFiles, Index],
+        *,
+        calls: Calls,
+        counters: Counters,
+    ) -> None:
+        files, index = opened
+        self.key: BlobKey = meta.key
+        self.blob_id: BlobId = meta.key.blob_id
+        self.fd: int = files.data_fd
+        """The data file. Use it with explicit offsets only; it is closed with the last release."""
+        self.sealed: bool = False
+        """Whether all chunks are PRESENT and have the object's CRC-64, where that is known."""
+        self.tier = tier
+        self.calls = calls
+        self.meta = meta
+        self._counters = counters
+        self._host = host
+        self._files = files
+        self._index = index
+        self._states = index.states
+        self._lock = threading.Lock()  # guards _index, _writing, meta and sealed
+        self._writing: set[int] = set()
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes in chunks that are PRESENT."""
+        whole = self._states.count(ChunkState.PRESENT) * self.key.chunk_bytes
+        if self._states and self._states[-1] == ChunkState.PRESENT:
+            whole -= self.key.chunk_count * self.key.chunk_bytes - self.key.size_bytes
+        return whole
+
+    def state(self, chunk: int) -> ChunkState:
+        """The chunk's state now. IndexError beyond the last chunk."""
+        return _STATES[self._states[chunk]]
+
+    def resident(self, span: ByteRange) -> bool:
+        """Whether all bytes of `span`, clipped to the object, may be read from `fd`."""
+        if self.sealed:
+            return True
+        chunks = self.key.chunks_of(span)
+        return self._states.count(ChunkState.PRESENT, chunks.start, chunks.stop) == len(chunks)
+
+    def digest(self, chunk: int) -> bytes | None:
+        """The xxh3-128 of a PRESENT chunk, else None."""
+        with self._lock:
+            return self._index.digest(chunk) if self.state(chunk) is ChunkState.PRESENT else None
+
+    def expect_crc64(self, crc64: int) -> None:
+        """The origin says what the CRC-64/XZ of the whole is. Ignored when that is known, or the blob is sealed."""
+        with self._lock:
+            if self.meta.crc64 is not None or self.sealed:
+                return
+            self.meta = replace(self.meta, crc64=crc64)
+            try:
+                write_meta(self.calls, self.tier.paths(self.blob_id), self.meta)
+            except OSError as error:  # it is checked all the same, unless this process dies before the last chunk
+                self.tier.fault(Step.META_WRITE, error)
+
+    def write(self, chunk: int) -> ChunkWriter:
+        """Begin to write a chunk that is not PRESENT. The caller ends with `commit` or `abort` of what it gets.
+
+        May evict cold blobs and wait for their unlinking. Raises NoSpace or TierUnavailable; ValueError when the chunk
+        is PRESENT or somebody writes it now, since two writers could publish one's hash over the other's bytes.
+        """
+        span = self.key.chunk_range(chunk)
+        with self._lock:
+            if chunk in self._writing or self._states[chunk] == ChunkState.PRESENT:
+                raise ValueError(f"{self.key.uri}: chunk {chunk} is written already")
+            self._writing.add(chunk)
+        need_bytes = 0
+        try:
+            need_bytes = self._need_bytes(span)
+            self._host.reserve(self.blob_id, need_bytes)
+        except BaseException:
+            self._writing.discard(chunk)
+            raise
+        writer = ChunkWriter(self, chunk, span, need_bytes, with_crc=self.meta.crc64 is not None)
+        try:
+            with self._lock:
+                self._index.clear(chunk)
+        except OSError as error:
+            writer.abort()
+            raise self.tier.fault(Step.INDEX_CLEAR, error) from error
+        return writer
+
+    def verify(self, chunk: int) -> bool:
+        """Whether the chunk is PRESENT, after comparing a SUSPECT one with its hash. False: it is MISSING now."""
+        if self._states[chunk] == ChunkState.SUSPECT:
+            self.check(chunk)
+        return self._states[chunk] == ChunkState.PRESENT
+
+    def check(self, chunk: int) -> bool:
+        """Compare a chunk that is PRESENT or SUSPECT with its hash; make it PRESENT, or MISSING (False) and count it.
+
+        True also for a chunk that is MISSING. A chunk that cannot be read is MISSING.
+        """
+        if self._states[chunk] == ChunkState.MISSING:
+            return True
+        try:
+            digest = hash_range(self.calls, self.fd, self.key.chunk_range(chunk)).digest
+        except OSError as error:
+            self.tier.fault(Step.DATA_READ, error)
+            digest = b""
+        with self._lock:
+            if self._states[chunk] == ChunkState.MISSING:  # taken by a writer meanwhile
+                return True
+            if digest == self._index.digest(chunk):
+                return self._accept(chunk)
+            self._reject(chunk)
+            return False
+
+    def release(self) -> None:
+        """Give the reference of one `acquire` back. The last one closes `fd`."""
+        self._host.release(self.blob_id)
+
+    # What follows is for the writer and the store.
+
+    def publish(self, chunk: int, digest: bytes, crc64: int | None) -> None:
+        """The data of the chunk is written. Raises CorruptBlob when it was the last one and the whole is wrong."""
+        with self._lock:
+            try:
+                self._index.publish(chunk, digest, crc64)
+            except OSError as error:
+                raise self.tier.fault(Step.INDEX_BIT, error) from error
+            self._complete()
+        if self.sealed:
+            log.info("blob %s in %s: sealed, all of %s is here", self.blob_id, self.tier.path, self.key.uri)
+
+    def finish(self, chunk: int, reserved_bytes: int) -> None:
+        """The writer of the chunk is done, one way or the other."""
+        with self._lock:
+            self._writing.discard(chunk)
+        self._host.settle(self.blob_id, reserved_bytes)
+
+    def seal_if_complete(self) -> None:
+        """For a blob of an earlier run. Raises CorruptBlob when all chunks are there and the whole is wrong."""
+        with self._lock:
+            self._complete()
+
+    def close(self) -> None:
+        """Close the files. The store calls it once, when nobody has a reference."""
+        self.fd = -1
+        self._files.close()
+
+    def _accept(self, chunk: int) -> bool:
+        if self._states[chunk] == ChunkState.PRESENT:
+            return True
+        try:
+            self._index.confirm(chunk)
+            self._complete()
+        except OSError as error:
+            self.tier.fault(Step.INDEX_BIT, error)
+        except CorruptBlob:  # counted and logged; the chunks are MISSING
+            return False
+        return True
+
+    def _reject(self, chunk: int) -> None:
+        self.sealed = False
+        self._counters.add(Event.CORRUPT_CHUNKS)
+        log.warning("blob %s in %s: chunk %d does not have its hash; it is a miss", self.blob_id, self.tier.path, chunk)
+        try:
+            self._index.clear(chunk)
+        except OSError as error:
+            self.tier.fault(Step.INDEX_CLEAR, error)
+
+    def _complete(self) -> None:
+        """Seal the blob if every chunk is PRESENT."""
+        if self.sealed or self._states.count(ChunkState.PRESENT) != self.key.chunk_count:
+            return
+        expected = self.meta.crc64
+        if expected is not None and (found := self._whole_crc64()) != expected:
+            self._reject_all(expected, found)
+        self.sealed = True
+
+    def _reject_all(self, expected: int, found: int | None) -> None:
+        self._counters.add(Event.CORRUPT_BLOBS)
+        try:
+            self._index.clear_all()
+        except OSError as error:
+            self.tier.fault(Step.INDEX_CLEAR, error)
+        told = "unreadable" if found is None else f"{found:016x}"
+        raise CorruptBlob(f"{self.key.uri}: CRC-64 of the whole is {told}, the origin says {expected:016x}")
+
+    def _whole_crc64(self) -> int | None:
+        """None when a chunk whose CRC nobody took cannot be read."""
+        try:
+            chunks = range(self.key.chunk_count)
+            return combine((self._chunk_crc64(chunk), len(self.key.chunk_range(chunk))) for chunk in chunks)
+        except OSError as error:
+            self.tier.fault(Step.DATA_READ, error)
+            return None
+
+    def _chunk_crc64(self, chunk: int) -> int:
+        """As published, else (the object's CRC became known later) of the bytes in the file."""
+        crc64 = self._index.crc64(chunk)
+        return hash_range(self.calls, self.fd, self.key.chunk_range(chunk)).crc64 if crc64 is None else crc64
+
+    def _need_bytes(self, span: ByteRange) -> int:
+        """Room to ask for: none when the blocks are there from an earlier attempt, else theirs and one of metadata."""
+        try:
+            first_hole = self.calls(Step.DATA_MEASURE, os.lseek, self.fd, span.start, os.SEEK_HOLE)
+        except OSError as error:
+            self.tier.fault(Step.DATA_MEASURE, error)
+            first_hole = span.start
+        return 0 if first_hole >= span.stop else blocks(len(span)) + BLOCK_BYTES

@@ -1,0 +1,144 @@
+"""Which blobs there are, who uses them, and how much room they take: the one owner of these counts.
+
+No I/O and no lock: the store calls it under its own lock. Per tier, at every moment::
+
+    used     = what the blobs of the tier occupy + what condemned blobs occupy until they are unlinked (leaving)
+    reserved = what has been promised to creations and chunk writes that are going on
+
+and the store hands out a reservation only where used + reserved stays within the cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cachefs.store.blob import Blob
+from cachefs.store.meta import Meta
+from cachefs.store.placement import Candidate
+from cachefs.types import BlobId, BlobKey
+
+
+@dataclass(slots=True)
+class Entry:
+    """One blob."""
+
+    meta: Meta
+    tier: int
+    allocated_bytes: int
+    last_used: float
+    resident_bytes: int = 0
+    """When it was last closed; an open one is asked itself."""
+    sealed: bool = False
+    """As `resident_bytes`."""
+    references: int = 0
+    writers: int = 0
+    holders: set[str] = field(default_factory=set)
+    """Who pinned it."""
+    blob: Blob | None = None
+    """Open while there are references."""
+
+    @property
+    def key(self) -> BlobKey:
+        """The blob's key."""
+        return self.meta.key
+
+    @property
+    def blob_id(self) -> BlobId:
+        """The blob's id."""
+        return self.meta.key.blob_id
+
+    @property
+    def evictable(self) -> bool:
+        """Neither in use nor pinned."""
+        return not self.references and not self.holders
+
+    def note(self, blob: Blob) -> None:
+        """Keep what the open blob says of itself."""
+        self.meta, self.resident_bytes, self.sealed = blob.meta, blob.resident_bytes, blob.sealed
+
+
+@dataclass(slots=True)
+class Account:
+    """The bytes of one tier."""
+
+    used: int = 0
+    reserved: int = 0
+    leaving: int = 0
+
+
+class Catalog:
+    """All blobs of all tiers."""
+
+    def __init__(self, tiers: int) -> None:
+        self.accounts = tuple(Account() for _ in range(tiers))
+        self._entries: dict[BlobId, Entry] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def close(self) -> None:
+        """Forget all blobs and bytes."""
+        self._entries.clear()
+        for account in self.accounts:
+            account.used = account.reserved = account.leaving = 0
+
+    def get(self, blob_id: BlobId) -> Entry | None:
+        """The entry, if the blob is in the cache."""
+        return self._entries.get(blob_id)
+
+    def add(self, entry: Entry) -> None:
+        """A blob appeared; its blocks count as used."""
+        self._entries[entry.blob_id] = entry
+        self.accounts[entry.tier].used += entry.allocated_bytes
+
+    def reserve(self, tier: int, need_bytes: int) -> None:
+        """Promise room."""
+        self.accounts[tier].reserved += need_bytes
+
+    def unreserve(self, tier: int, need_bytes: int) -> None:
+        """Take a promise back."""
+        self.accounts[tier].reserved -= need_bytes
+
+    def settle(self, entry: Entry, reserved_bytes: int, measured_bytes: int | None) -> None:
+        """A write ended: its reservation becomes what the blob has been measured to occupy (None: cannot be measured).
+
+        While others still write to the blob, the measure holds blocks of theirs that are reserved too; so the blob
+        grows by at most this writer's reservation until the last of them ends.
+        """
+        self.unreserve(entry.tier, reserved_bytes)
+        at_most = entry.allocated_bytes + reserved_bytes
+        if measured_bytes is None:
+            measured_bytes = at_most
+        elif entry.writers:
+            measured_bytes = min(measured_bytes, at_most)
+        self.accounts[entry.tier].used += measured_bytes - entry.allocated_bytes
+        entry.allocated_bytes = measured_bytes
+
+    def condemn(self, entry: Entry) -> None:
+        """The blob is no longer found, but its blocks are used until `departed`."""
+        del self._entries[entry.blob_id]
+        self.accounts[entry.tier].leaving += entry.allocated_bytes
+
+    def departed(self, entry: Entry, *, freed: bool) -> None:
+        """The unlinking ended; where it failed, the blocks stay used."""
+        account = self.accounts[entry.tier]
+        account.leaving -= entry.allocated_bytes
+        if freed:
+            account.used -= entry.allocated_bytes
+
+    def candidates(self, tier: int) -> list[Candidate]:
+        """What may be evicted from a tier."""
+        return [
+            Candidate(entry.blob_id, entry.allocated_bytes, entry.last_used)
+            for entry in self._entries.values()
+            if entry.tier == tier and entry.evictable
+        ]
+
+    def wanted_bytes(self, tier: int) -> int:
+        """What blobs in use will still grow by if they are read to the end."""
+        return sum(
+            max(0, entry.key.size_bytes - entry.allocated_bytes)
+            for entry in self._entries.values()
+            if entry.tier == tier and entry.references
+        )

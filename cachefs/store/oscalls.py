@@ -1,0 +1,91 @@
+"""The one way from the store to the operating system.
+
+Every system call that can fail goes through a `Calls`, with the step it belongs to. In production that is a plain call;
+a test replaces it with a twin that fails exactly one step (ENOSPC at the second data write, EIO at the hash, a crash
+before the bit), on a real file system, without patching anything.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from cachefs.errors import NoSpace, StoreError, TierUnavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Step(Enum):
+    """What a system call is for."""
+
+    DIRECTORY = "make the blob's directory"
+    DATA_CREATE = "create the data file"
+    DATA_OPEN = "open the data file"
+    DATA_WRITE = "write data"
+    DATA_READ = "read data"
+    DATA_MEASURE = "measure the blob"
+    INDEX_CREATE = "create the index"
+    INDEX_OPEN = "open the index"
+    INDEX_READ = "read the index"
+    INDEX_CLEAR = "clear chunks in the index"
+    INDEX_HASH = "write a chunk's hash"
+    INDEX_BIT = "write a chunk's state"
+    META_READ = "read meta.json"
+    META_WRITE = "write meta.json"
+    META_RENAME = "put meta.json in place"
+    TOUCH = "record the time of use"
+    CONDEMN = "rename a blob out of the way"
+    DESTROY = "remove a blob"
+    FREE_SPACE = "ask for free space"
+
+
+class Calls:
+    """Calls the operating system."""
+
+    def __call__(self, step: Step, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: ARG002 (for twins)
+        """Whatever ``call(*args, **kwargs)`` returns or raises; `step` is for the twins of this class."""
+        return call(*args, **kwargs)
+
+
+@contextmanager
+def closing_fd(fd: int) -> Iterator[None]:
+    """Close `fd` at the end."""
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def write_all(calls: Calls, step: Step, fd: int, data: bytes | bytearray | memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`. Raises OSError; what was written by then is undefined."""
+    view = memoryview(data)
+    while view:
+        written = calls(step, os.pwrite, fd, view, offset)
+        if written == 0:
+            raise OSError(errno.EIO, "the file system takes no bytes")
+        view = view[written:]
+        offset += written
+
+
+def read_into(calls: Calls, step: Step, fd: int, buffer: memoryview, offset: int) -> None:
+    """Fill `buffer` from `offset`. Raises OSError, also (EIO) when the file ends before."""
+    while buffer:
+        count = calls(step, os.preadv, fd, [buffer], offset)
+        if count == 0:
+            raise OSError(errno.EIO, f"the file ends at {offset}")
+        buffer = buffer[count:]
+        offset += count
+
+
+def store_error(step: Step, path: Path, error: OSError) -> StoreError:
+    """The error of the cache that `error` amounts to: NoSpace or TierUnavailable."""
+    kind = NoSpace if error.errno in _FULL else TierUnavailable
+    return kind(f"{path}: cannot {step.value}: {error.strerror or error}")

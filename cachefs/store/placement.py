@@ -1,0 +1,79 @@
+"""Where a blob goes and which blobs go for it: pure functions over numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cachefs.store.values import TierSettings
+from cachefs.types import BlobId
+
+BLOCK_BYTES = 4096
+"""What tmpfs, ext4 and xfs allocate in, by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierRoom:
+    """What a tier could take."""
+
+    capacity_bytes: int
+    room_bytes: int
+    """Without evicting anything and without what open blobs still want; negative when those want too much."""
+    evictable_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A blob that may be evicted: not open, not pinned."""
+
+    blob_id: BlobId
+    allocated_bytes: int
+    last_used: float
+
+
+def blocks(size_bytes: int) -> int:
+    """`size_bytes` rounded up to whole blocks."""
+    return -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES
+
+
+def headroom(settings: TierSettings, taken_bytes: int, free_bytes: int, reserved_on_device_bytes: int) -> int:
+    """Bytes that may still be reserved in a tier; negative when it is over its cap or its floor.
+
+    `taken_bytes` are the tier's used and reserved bytes. Reservations count against the floor of the file system too,
+    for all tiers on it: they are not written yet, so that `free_bytes` does not know of them.
+    """
+    below_cap = settings.capacity_bytes - taken_bytes
+    above_floor = free_bytes - settings.min_free_bytes - reserved_on_device_bytes
+    return min(below_cap, above_floor)
+
+
+def preference(need_bytes: int, rooms: Sequence[TierRoom]) -> list[int]:
+    """Indices of the tiers to try for a blob of `need_bytes`, best first; empty when it is larger than each of them.
+
+    The order of `rooms` is the configuration's: memory first. A tier that has the room now comes before one that has it
+    after an eviction, and that before one that is large enough but full of blobs in use.
+    """
+
+    def rank(room: TierRoom) -> int:
+        if need_bytes <= room.room_bytes:
+            return 0
+        return 1 if need_bytes <= room.room_bytes + room.evictable_bytes else 2
+
+    large_enough = [index for index, room in enumerate(rooms) if need_bytes <= room.capacity_bytes]
+    return sorted(large_enough, key=lambda index: rank(rooms[index]))
+
+
+def choose_victims(candidates: Iterable[Candidate], need_bytes: int) -> list[BlobId]:
+    """The coldest blobs that together free `need_bytes`. Empty when all of them would not: then none is given up."""
+    victims: list[BlobId] = []
+    for candidate in sorted(candidates, key=lambda candidate: candidate.last_used):
+        if need_bytes <= 0:
+            break
+        victims.append(candidate.blob_id)
+        need_bytes -= candidate.allocated_bytes
+    return victims if need_bytes <= 0 else []
+
+
+def footprint_bytes(index_bytes: int) -> int:
+    """Blocks of a blob without data: its index, meta.json, its directory, and a new directory above it."""
+    return blocks(index_bytes) + 3 * BLOCK_BYTES

@@ -1,0 +1,152 @@
+"""Making room: the cap and the free-space floor of every tier, and the eviction of cold blobs.
+
+A condemned blob leaves the layout by a rename, under the store's lock; it is unlinked outside the lock, since that can
+take a second and an open(2) of somebody else must not wait for it; its blocks count as used until the unlinking ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cachefs.errors import NoSpace, StoreError
+from cachefs.store import placement
+from cachefs.store.catalog import Catalog, Entry
+from cachefs.store.counters import Counters, Event
+from cachefs.store.oscalls import Step
+from cachefs.store.placement import TierRoom
+from cachefs.store.tier import Tier
+from cachefs.types import BlobId
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Condemned:
+    """A blob that nobody finds any more."""
+
+    entry: Entry
+    directory: Path | None
+    """What is to be unlinked; None when it has vanished."""
+
+
+class Room:
+    """The room of all tiers. Shares the store's lock, which guards the catalog."""
+
+    def __init__(self, lock: threading.Lock, catalog: Catalog, tiers: Sequence[Tier], counters: Counters) -> None:
+        self._lock = lock
+        self._departure = threading.Condition(lock)  # a condemned blob was unlinked
+        self._catalog = catalog
+        self._tiers = tiers
+        self._counters = counters
+
+    def overview(self) -> list[TierRoom]:
+        """What each tier could take, for `placement.preference`."""
+        with self._lock:
+            return [self._tier_room(number) for number in range(len(self._tiers))]
+
+    def reserve(self, number: int, need_bytes: int) -> None:
+        """Reserve room in a tier, evicting cold blobs where that helps. Waits for unlinking, never for users of blobs.
+
+        Raises NoSpace, or TierUnavailable when the tier refuses to let blobs go.
+        """
+        while True:
+            with self._lock:
+                short_bytes = need_bytes - self._headroom(number) if need_bytes else 0
+                if short_bytes <= 0:
+                    self._catalog.reserve(number, need_bytes)
+                    return
+                leaving_bytes = self._catalog.accounts[number].leaving
+                if leaving_bytes >= short_bytes:
+                    self._departure.wait()
+                    continue
+                doomed = self._condemn_coldest(number, short_bytes - leaving_bytes)
+            self.destroy(doomed)
+
+    def condemn(self, entry: Entry) -> Condemned:
+        """Take a blob out of the layout and the catalog. The lock is held. Raises TierUnavailable."""
+        tier = self._tiers[entry.tier]
+        try:
+            directory = tier.condemn(entry.blob_id)
+        except FileNotFoundError:
+            directory = None
+        except OSError as error:
+            raise tier.fault(Step.CONDEMN, error) from error
+        self._catalog.condemn(entry)
+        return Condemned(entry, directory)
+
+    def evict(self, entry: Entry) -> Condemned:
+        """As `condemn`, for a blob without fault."""
+        condemned = self.condemn(entry)
+        self._counters.add(Event.EVICTIONS)
+        self._counters.add(Event.EVICTED_BYTES, entry.allocated_bytes)
+        path = self._tiers[entry.tier].path
+        log.info("blob %s in %s: evicted, %d bytes of %s", entry.blob_id, path, entry.allocated_bytes, entry.key.uri)
+        return condemned
+
+    def destroy(self, doomed: Sequence[Condemned]) -> None:
+        """Unlink. The lock is not held. Where that fails, the blocks stay counted until the next start."""
+        for condemned in doomed:
+            tier = self._tiers[condemned.entry.tier]
+            freed = condemned.directory is None or tier.unlink(condemned.directory)
+            with self._lock:
+                self._catalog.departed(condemned.entry, freed=freed)
+                self._departure.notify_all()
+
+    def report_drop(self, tier: Tier, blob_id: BlobId, reason: str) -> None:
+        """A damaged blob becomes a miss: count and say it."""
+        self._counters.add(Event.DROPPED_BLOBS)
+        log.warning("blob %s in %s: dropped: %s", blob_id, tier.path, reason)
+
+    def discard(self, tier: Tier, blob_id: BlobId, reason: str) -> None:
+        """Drop a blob that never came into the catalog."""
+        self.report_drop(tier, blob_id, reason)
+        try:
+            directory = tier.condemn(blob_id)
+        except OSError as error:
+            tier.fault(Step.CONDEMN, error)
+        else:
+            tier.unlink(directory)
+
+    def _condemn_coldest(self, number: int, short_bytes: int) -> list[Condemned]:
+        victims = placement.choose_victims(self._catalog.candidates(number), short_bytes)
+        if not victims:
+            self._counters.add(Event.NO_SPACE)
+            raise NoSpace(
+                f"{self._tiers[number].path}: {short_bytes} bytes are lacking and no unused blobs hold as much"
+            )
+        doomed: list[Condemned] = []
+        for blob_id in victims:
+            try:
+                doomed.append(self.evict(self._entry(blob_id)))
+            except StoreError:
+                if not doomed:
+                    raise
+                break  # those that did go are unlinked first; the next round meets the failure again
+        return doomed
+
+    def _entry(self, blob_id: BlobId) -> Entry:
+        entry = self._catalog.get(blob_id)
+        if entry is None:
+            raise KeyError(blob_id)
+        return entry
+
+    def _tier_room(self, number: int) -> TierRoom:
+        leaving_bytes = self._catalog.accounts[number].leaving
+        return TierRoom(
+            capacity_bytes=self._tiers[number].settings.capacity_bytes,
+            room_bytes=self._headroom(number) + leaving_bytes - self._catalog.wanted_bytes(number),
+            evictable_bytes=sum(candidate.allocated_bytes for candidate in self._catalog.candidates(number)),
+        )
+
+    def _headroom(self, number: int) -> int:
+        tier, account = self._tiers[number], self._catalog.accounts[number]
+        reserved_on_device = sum(
+            other_account.reserved
+            for other, other_account in zip(self._tiers, self._catalog.accounts, strict=True)
+            if other.device == tier.device
+        )
+        return placement.headroom(tier.settings, account.used + account.reserved, tier.free_bytes(), reserved_on_device)

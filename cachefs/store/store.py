@@ -1,0 +1,337 @@
+"""The store: blobs by id, in the first tier that has room for them.
+
+This module orders the steps of finding, creating, opening and closing a blob. What is decided on is in `placement`,
+what is counted in `catalog`, how room is made in `room`, and what is done to files in `tier` and `blob`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from cachefs.errors import CorruptBlob, NoSpace, StoreError
+from cachefs.store import placement
+from cachefs.store.blob import Blob
+from cachefs.store.catalog import Catalog, Entry
+from cachefs.store.claim import check_apart
+from cachefs.store.counters import Counters, Event
+from cachefs.store.index import index_bytes
+from cachefs.store.meta import Meta, read_boot_id
+from cachefs.store.oscalls import Calls, Step
+from cachefs.store.recovery import recover
+from cachefs.store.room import Room
+from cachefs.store.tier import Tier
+from cachefs.store.values import BlobStatus, StoreStatistics, TierSettings, TierStatistics
+from cachefs.types import BlobId, BlobKey, ObjectInfo
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """All tiers of one node. Thread-safe. `close` it when nobody uses a blob any more.
+
+    Opening takes the directories, the fastest first, and takes up the blobs of earlier runs. It raises InvalidTier or
+    FormatTooNew, and then holds nothing. `clock` gives Unix time: only the order of evictions depends on it, and it
+    must mean the same after a restart. `boot_id` is the kernel's unless a test says otherwise.
+    """
+
+    def __init__(
+        self,
+        tiers: Sequence[TierSettings],
+        *,
+        chunk_bytes: int,
+        calls: Calls | None = None,
+        clock: Callable[[], float] = time.time,
+        boot_id: str | None = None,
+    ) -> None:
+        self._chunk_bytes = chunk_bytes
+        self._calls = calls or Calls()
+        self._clock = clock
+        self._boot_id = boot_id or read_boot_id()
+        self._counters = Counters()
+        self._lock = threading.Lock()  # guards _catalog, and which blobs are open; taken before any blob's lock
+        self._catalog = Catalog(len(tiers))
+        self._tiers = _open_tiers(tiers, self._calls)
+        self._room = Room(self._lock, self._catalog, self._tiers, self._counters)
+        for number, tier in enumerate(self._tiers):
+            self._take_up(number, tier)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """The chunk size of all blobs."""
+        return self._chunk_bytes
+
+    def acquire(self, info: ObjectInfo) -> Blob:
+        """The blob that caches `info`, with one more reference; an empty one is created when there is none.
+
+        Raises NoSpace when the blob is larger than every tier or no tier has room even for its index, TierUnavailable
+        when no tier can be written: the caller then reads through, without the cache. Does not block, but for a full
+        tier, where it waits until a cold blob is unlinked.
+        """
+        meta = Meta(BlobKey.of(info, self._chunk_bytes), self._boot_id, info.crc64)
+        return self._acquire_existing(meta) or self._create(meta)
+
+    def find(self, info: ObjectInfo) -> BlobStatus | None:
+        """The blob that caches `info`, if there is one. Takes no reference."""
+        with self._lock:
+            entry = self._catalog.get(BlobKey.of(info, self._chunk_bytes).blob_id)
+            return self._status(entry) if entry else None
+
+    def blobs(self) -> list[BlobStatus]:
+        """All blobs."""
+        with self._lock:
+            return [self._status(entry) for entry in self._catalog]
+
+    def pin(self, blob_id: BlobId, holder: str = "") -> None:
+        """Keep the blob from eviction until the same `holder` unpins it. Idempotent. KeyError when it is not here.
+
+        Pins are not written down: whoever pins says so again after a restart.
+        """
+        with self._lock:
+            self._known(blob_id).holders.add(holder)
+
+    def unpin(self, blob_id: BlobId, holder: str = "") -> None:
+        """Undo `pin`. Nothing happens when there is no such pin or blob."""
+        with self._lock:
+            if entry := self._catalog.get(blob_id):
+                entry.holders.discard(holder)
+
+    def evict(self, blob_id: BlobId) -> bool:
+        """Remove a blob now. False when it is not here, in use or pinned. Raises TierUnavailable."""
+        with self._lock:
+            entry = self._catalog.get(blob_id)
+            if entry is None or not entry.evictable:
+                return False
+            condemned = self._room.evict(entry)
+        self._room.destroy([condemned])
+        return True
+
+    def verify(self, blob_id: BlobId) -> list[int]:
+        """Compare all resident chunks with their hashes. The bad ones, which are MISSING now. KeyError: not here.
+
+        Reads the whole blob. Raises CorruptBlob or TierUnavailable when its files cannot be opened.
+        """
+        with self._lock:
+            blob = self._take(self._known(blob_id), None)
+        try:
+            return [chunk for chunk in range(blob.key.chunk_count) if not blob.check(chunk)]
+        finally:
+            blob.release()
+
+    def statistics(self) -> StoreStatistics:
+        """Counts of one moment."""
+        with self._lock:
+            tiers = tuple(self._tier_statistics(number) for number in range(len(self._tiers)))
+        return StoreStatistics(tiers=tiers, **self._counters.snapshot())
+
+    def close(self) -> None:
+        """Close everything, whoever still holds it. Writes nothing: the files are complete after every step."""
+        with self._lock:
+            for entry in self._catalog:
+                if entry.blob:
+                    entry.blob.close()
+            self._catalog.close()
+            for tier in self._tiers:
+                tier.close()
+
+    # What follows is the `BlobHost` of our blobs.
+
+    def reserve(self, blob_id: BlobId, need_bytes: int) -> None:
+        """See `BlobHost.reserve`."""
+        with self._lock:
+            entry = self._known(blob_id)
+            entry.references += 1
+            entry.writers += 1
+        try:
+            self._room.reserve(entry.tier, need_bytes)
+        except BaseException:
+            self.settle(blob_id, 0)
+            raise
+
+    def settle(self, blob_id: BlobId, reserved_bytes: int) -> None:
+        """See `BlobHost.settle`."""
+        with self._lock:
+            if entry := self._catalog.get(blob_id):
+                entry.writers -= 1
+                self._catalog.settle(entry, reserved_bytes, self._measure(entry))
+                self._drop_reference(entry)
+
+    def release(self, blob_id: BlobId) -> None:
+        """See `BlobHost.release`."""
+        with self._lock:
+            if entry := self._catalog.get(blob_id):
+                self._drop_reference(entry)
+
+    # Creation, opening, closing. The lock is held unless the method takes it.
+
+    def _take_up(self, number: int, tier: Tier) -> None:
+        for blob_id in tier.scan():
+            try:
+                found = recover(tier, blob_id, self._boot_id, self._calls)
+                entry = Entry(found.meta, number, found.allocated_bytes, found.last_used)
+                blob = self._open(entry, None)
+            except (StoreError, OSError) as error:
+                self._room.discard(tier, blob_id, str(error))
+                continue
+            entry.note(blob)
+            blob.close()
+            if self._catalog.get(blob_id):
+                self._room.discard(tier, blob_id, "an earlier tier has it too")
+            else:
+                self._catalog.add(entry)
+        log.info("tier %s: opened, %d bytes in use", tier.path, self._catalog.accounts[number].used)
+
+    def _acquire_existing(self, meta: Meta) -> Blob | None:
+        with self._lock:
+            entry = self._catalog.get(meta.key.blob_id)
+            if entry is None:
+                return None
+            try:
+                return self._take(entry, meta.crc64)
+            except CorruptBlob as error:
+                self._room.report_drop(self._tiers[entry.tier], entry.blob_id, str(error))
+                condemned = self._room.condemn(entry)
+        self._room.destroy([condemned])
+        return None
+
+    def _create(self, meta: Meta) -> Blob:
+        """In the first tier that can; or somebody else was faster."""
+        footprint_bytes = placement.footprint_bytes(index_bytes(meta.key))
+        need_bytes = placement.blocks(meta.key.size_bytes) + footprint_bytes
+        failure: StoreError | None = None
+        for number in placement.preference(need_bytes, self._room.overview()):
+            try:
+                self._room.reserve(number, footprint_bytes)
+            except StoreError as error:
+                failure = error
+                continue
+            with self._lock:
+                try:
+                    return self._create_in(number, meta)
+                except OSError as error:
+                    failure = self._tiers[number].fault(Step.DIRECTORY, error)
+                finally:
+                    self._catalog.unreserve(number, footprint_bytes)
+        raise failure or self._too_large(meta.key, need_bytes)
+
+    def _create_in(self, number: int, meta: Meta) -> Blob:
+        entry = self._catalog.get(meta.key.blob_id)
+        if entry is None:
+            tier = self._tiers[number]
+            entry = Entry(meta, number, tier.create(meta), self._clock())
+            self._catalog.add(entry)
+            log.info("blob %s in %s: created for %s", entry.blob_id, tier.path, meta.key.uri)
+        return self._take(entry, meta.crc64)
+
+    def _take(self, entry: Entry, crc64: int | None) -> Blob:
+        """One more reference. Raises CorruptBlob for files that are not right, TierUnavailable for others."""
+        if entry.blob is None:
+            entry.blob = self._open(entry, crc64)
+        elif crc64 is not None:
+            entry.blob.expect_crc64(crc64)
+        entry.references += 1
+        entry.last_used = self._clock()
+        return entry.blob
+
+    def _open(self, entry: Entry, crc64: int | None) -> Blob:
+        tier = self._tiers[entry.tier]
+        try:
+            opened = tier.open(entry.meta)
+        except FileNotFoundError as error:
+            raise CorruptBlob(f"{error.filename} is missing") from error
+        except OSError as error:
+            raise tier.fault(Step.DATA_OPEN, error) from error
+        blob = Blob(self, tier, entry.meta, opened, calls=self._calls, counters=self._counters)
+        if crc64 is not None:
+            blob.expect_crc64(crc64)
+        try:
+            blob.seal_if_complete()
+        except CorruptBlob:
+            blob.close()
+            raise
+        return blob
+
+    def _drop_reference(self, entry: Entry) -> None:
+        if entry.references <= 0 or entry.blob is None:
+            raise RuntimeError(f"blob {entry.blob_id}: released more often than acquired")
+        entry.references -= 1
+        entry.last_used = self._clock()
+        if entry.references == 0:
+            entry.note(entry.blob)
+            entry.blob.close()
+            entry.blob = None
+            self._record_use(entry)
+
+    def _record_use(self, entry: Entry) -> None:
+        tier = self._tiers[entry.tier]
+        try:
+            tier.touch(entry.blob_id, entry.last_used)
+        except FileNotFoundError:
+            self._room.report_drop(tier, entry.blob_id, "its directory vanished while it was in use")
+            self._catalog.condemn(entry)
+            self._catalog.departed(entry, freed=True)
+        except OSError as error:
+            tier.fault(Step.TOUCH, error)
+
+    def _measure(self, entry: Entry) -> int | None:
+        tier = self._tiers[entry.tier]
+        try:
+            return tier.allocated_bytes(entry.blob_id)
+        except OSError as error:
+            tier.fault(Step.DATA_MEASURE, error)
+            return None
+
+    def _too_large(self, key: BlobKey, need_bytes: int) -> NoSpace:
+        self._counters.add(Event.NO_SPACE)
+        return NoSpace(f"{key.uri}: its {need_bytes} bytes are more than the capacity of any tier")
+
+    # Looking.
+
+    def _known(self, blob_id: BlobId) -> Entry:
+        entry = self._catalog.get(blob_id)
+        if entry is None:
+            raise KeyError(blob_id)
+        return entry
+
+    def _status(self, entry: Entry) -> BlobStatus:
+        if entry.blob:
+            entry.note(entry.blob)
+        return BlobStatus(
+            blob_id=entry.blob_id,
+            key=entry.key,
+            tier=self._tiers[entry.tier].path,
+            resident_bytes=entry.resident_bytes,
+            allocated_bytes=entry.allocated_bytes,
+            sealed=entry.sealed,
+            references=entry.references,
+            pinned=bool(entry.holders),
+            last_used=entry.last_used,
+        )
+
+    def _tier_statistics(self, number: int) -> TierStatistics:
+        tier, account = self._tiers[number], self._catalog.accounts[number]
+        return TierStatistics(
+            path=tier.path,
+            capacity_bytes=tier.settings.capacity_bytes,
+            used_bytes=account.used,
+            reserved_bytes=account.reserved,
+            free_bytes=tier.free_bytes(),
+            blobs=sum(entry.tier == number for entry in self._catalog),
+            faults=tier.faults,
+        )
+
+
+def _open_tiers(tiers: Sequence[TierSettings], calls: Calls) -> list[Tier]:
+    """All or none."""
+    check_apart([settings.path for settings in tiers])
+    with ExitStack() as opened:
+        result: list[Tier] = []
+        for settings in tiers:
+            tier = Tier(settings, calls)
+            opened.callback(tier.close)
+            result.append(tier)
+        opened.pop_all()
+    return result
