@@ -11,7 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mows.cache_admin import Result
 from mows.mount_state import MountState
+from mows.prewarm import PrewarmState
 from mows.units import DURATION_HELP, parse_seconds
 
 
@@ -114,7 +116,7 @@ class Prewarm(Model):
 
     id: str
     sources: list[str]
-    state: Literal["pending", "warming", "warm", "failed", "cancelled"]
+    state: PrewarmState
     percent: float | None
     bytes: ByteCounts
     bytes_per_second: float | None
@@ -149,7 +151,7 @@ class BlobResult(Model):
 
     blob_id: str
     uri: str
-    result: Literal["pinned", "unpinned", "evicted", "busy", "ok", "corrupt"]
+    result: Result
     bad_chunks: list[int] = Field(default_factory=list, description="verify: chunks that were dropped.")
 
 

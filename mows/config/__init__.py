@@ -1,7 +1,7 @@
 """Configuration: frozen data, read once at the edge, documented by its own fields."""
 
 from mows.config.loading import load_config, parse_config
-from mows.config.origins import CredentialSection, OriginRule, rule_for
+from mows.config.origins import CredentialSection, NasSection, OriginRule, rule_for
 from mows.config.peers import Discovery, PeersSection, Tls
 from mows.config.sections import (
     ApiSection,
@@ -28,6 +28,7 @@ __all__ = [
     "FuseSection",
     "LogSection",
     "MountsSection",
+    "NasSection",
     "NodeSection",
     "OriginRule",
     "PeersSection",

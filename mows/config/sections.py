@@ -10,7 +10,7 @@ from typing import Literal
 from mows.config.binding import Unusable, setting
 from mows.config.origins import OriginRule
 from mows.config.peers import PeersSection, Tls
-from mows.units import Address, Bytes, Seconds, format_bytes, is_loopback
+from mows.units import Address, Bytes, Seconds, format_bytes, format_seconds, is_loopback
 
 PAGE_BYTES = 4096
 MIN_CHUNK_BYTES = Bytes(64 << 10)
@@ -135,6 +135,10 @@ class MountsSection:
         "objects. A mount may say its own `refresh_seconds`. null or 0: never.",
     )
     listing_timeout: Seconds = setting(Seconds(120), doc="The most that one listing of a source may take.")
+    drain: Seconds = setting(
+        Seconds(10),
+        doc="How long open files are served after an unmount. Those the kernel reads alone go on for ever.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ class FuseSection:
         "`on`: refuse to mount if it cannot; `off`: not even then.",
     )
     read_ahead: Bytes = setting(
-        Bytes(1 << 20), doc="The kernel's read-ahead per mount. Its own default, 128KiB, halves the buffered rate."
+        Bytes(4 << 20), doc="The kernel's read-ahead per mount. Its own default, 128KiB, halves the buffered rate."
     )
     allow_other: bool = setting(
         True,  # noqa: FBT003 a default
@@ -213,6 +217,12 @@ class Config:
     log: LogSection = setting(factory=LogSection, doc="")
 
     def __post_init__(self) -> None:
+        if self.mounts.drain >= self.daemon.stop_timeout:
+            raise Unusable(
+                "mounts.drain",
+                f"{format_seconds(self.mounts.drain)} is not below daemon.stop_timeout",
+                hint="raise daemon.stop_timeout, or lower mounts.drain",
+            )
         if self.fetch.memory < MIN_CHUNKS_IN_FLIGHT * self.cache.chunk_bytes:
             raise Unusable(
                 "fetch.memory",

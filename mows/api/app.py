@@ -1,0 +1,22 @@
+"""The application: all routes, over one daemon's services."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
+
+from mows.api import cache, health, mounts, node, prewarms, problems
+from mows.api.middleware import RequestId
+from mows.api.services import Services
+
+
+def create_app(services: Services) -> ASGIApp:
+    """Nothing is shared between two applications."""
+    app = FastAPI(title="MoWS", version=services.identity.version, docs_url=None, redoc_url=None)
+    problems.install(app)
+    v1 = APIRouter(prefix="/v1")
+    for topic in (mounts, prewarms, cache, node):
+        v1.include_router(topic.router(services))
+    app.include_router(v1)
+    app.include_router(health.router(services))
+    return RequestId(app)

@@ -1,0 +1,114 @@
+"""From the services' values to what goes over the wire. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from cachefs.errors import CacheError
+from mows.api import models
+from mows.cache_admin import Outcome
+from mows.mount import MountStatus
+from mows.placement import Contents
+from mows.prewarm import PrewarmStatus
+from mows.progress import ByteCounts
+
+
+def moment(unix_seconds: float | None) -> datetime | None:
+    """Unix time as a moment in UTC."""
+    return None if unix_seconds is None else datetime.fromtimestamp(unix_seconds, UTC)
+
+
+def byte_counts(counts: ByteCounts) -> models.ByteCounts:
+    """See `models.ByteCounts`."""
+    return models.ByteCounts(
+        total=counts.total, local=counts.local, from_peers=counts.from_peers, from_origin=counts.from_origin
+    )
+
+
+def failure(error: BaseException | None) -> models.Failure | None:
+    """An error as part of an answer."""
+    if error is None:
+        return None
+    if isinstance(error, CacheError):
+        return models.Failure(code=error.code, message=str(error), hint=error.hint)
+    hint = "this is a bug: report it with the traceback in the daemon's log"
+    return models.Failure(code=CacheError.code, message=repr(error), hint=hint)
+
+
+def mount(status: MountStatus) -> models.Mount:
+    """See `models.Mount`."""
+    return models.Mount(
+        id=status.mount_id,
+        source=status.spec.source,
+        mount_path=status.spec.mount_path,
+        state=status.state,
+        snapshot=status.snapshot_id,
+        percent=None if status.snapshot_id is None else round(status.bytes.percent, 2),
+        bytes=byte_counts(status.bytes),
+        eta_seconds=status.eta_seconds,
+        warm_until=moment(status.warm_until),
+        error=failure(status.error),
+        warm=status.spec.warm,
+        files=status.files,
+        hidden=status.hidden,
+        passthrough=status.passthrough,
+    )
+
+
+def prewarm(status: PrewarmStatus) -> models.Prewarm:
+    """See `models.Prewarm`."""
+    return models.Prewarm(
+        id=status.prewarm_id,
+        sources=list(status.sources),
+        state=status.state,
+        percent=round(status.bytes.percent, 2) if status.files else None,
+        bytes=byte_counts(status.bytes),
+        bytes_per_second=status.bytes_per_second,
+        eta_seconds=status.eta_seconds,
+        warm_until=moment(status.warm_until),
+        error=failure(status.error),
+        files=status.files,
+    )
+
+
+def outcomes(rows: list[Outcome]) -> models.BlobResults:
+    """See `models.BlobResults`."""
+    return models.BlobResults(
+        blobs=[
+            models.BlobResult(
+                blob_id=row.blob.blob_id, uri=row.blob.key.uri, result=row.result, bad_chunks=list(row.bad_chunks)
+            )
+            for row in rows
+        ]
+    )
+
+
+def listing(contents: Contents, *, limit: int, hidden: bool) -> models.Listing:
+    """See `models.Listing`."""
+    snapshot = contents.snapshot
+    keys = snapshot.hidden if hidden else ()
+    return models.Listing(
+        source=contents.source.uri,
+        snapshot=snapshot.snapshot_id,
+        files=snapshot.file_count,
+        total_bytes=snapshot.total_bytes,
+        hidden_count=len(snapshot.hidden),
+        objects=[
+            models.ListedObject(
+                path=file.node.path,
+                uri=file.node.info.uri,
+                size_bytes=file.node.info.size_bytes,
+                local_bytes=file.local_bytes,
+                version=file.node.info.version,
+                modified=datetime.fromtimestamp(file.node.info.mtime_ns / 1e9, UTC),
+            )
+            for file in contents.files[:limit]
+        ],
+        hidden=[models.HiddenKey(key=_printable(row.key), reason=row.reason) for row in keys[:limit]],
+        truncated=max(len(contents.files), len(keys)) > limit,
+    )
+
+
+def _printable(key: str) -> str:
+    """A key with undecodable bytes, as text that JSON can carry."""
+    return key.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,104 @@
+"""Around every request: an id for its log lines, and, on TCP, the bearer token. Plain ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mows import logs
+from mows.api.problems import ANSWERED, problem_of
+from mows.errors import Unauthorized
+
+log = logging.getLogger(__name__)
+
+HEADER = b"x-request-id"
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+"""Need no token: the kubelet's probes cannot carry a secret, and these two tell nothing."""
+
+_ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+
+def _random_id() -> str:
+    return uuid.uuid4().hex[:16]
+
+
+class RequestId:
+    """Takes the caller's ``X-Request-Id`` or makes one; binds it to the log lines and sends it back.
+
+    The framework raises an unexpected error once more after it was logged and answered; that ends here.
+    """
+
+    def __init__(self, app: ASGIApp, *, new_id: Callable[[], str] = _random_id) -> None:
+        self._app = app
+        self._new_id = new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(HEADER, b"")
+        request_id = given if _ACCEPTABLE.fullmatch(given) else self._new_id().encode()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (HEADER, request_id)]
+            await send(message)
+
+        with logs.bound(request_id=request_id.decode()):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                if scope.get(ANSWERED) is not error:
+                    raise
+
+
+class TokenFile:
+    """The bearer token in a file, read at each use: a rotated token counts at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes:
+        """The token, without the white space around it. Empty when the file cannot be read: then nobody gets in."""
+        try:
+            return self._path.read_bytes().strip()
+        except OSError as error:
+            log.error("api.token_file %s: %s: every TCP request is refused", self._path, error.strerror)
+            return b""
+
+    def matches(self, given: bytes) -> bool:
+        """Whether this is the token; takes as long for a wrong one as for a nearly right one."""
+        token = self.read()
+        return bool(token) and hmac.compare_digest(given, token)
+
+
+class BearerToken:
+    """Refuses requests without the token. Stands before the application on TCP only."""
+
+    def __init__(self, app: ASGIApp, tokens: TokenFile) -> None:
+        self._app = app
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or await self._is_authorized(scope):
+            await self._app(scope, receive, send)
+            return
+        error = Unauthorized(f"{scope['method']} {scope['path']}: no bearer token, or a wrong one")
+        logs.failure(log, "authorize", error, client=scope.get("client"))
+        response = problem_of(error)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        await response(scope, receive, send)
+
+    async def _is_authorized(self, scope: Scope) -> bool:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+        return kind.lower() == b"bearer" and await asyncio.to_thread(self._tokens.matches, given.strip())

@@ -1,0 +1,65 @@
+"""``/v1/prewarms``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from mows.api import convert, models
+from mows.api.services import Services
+from mows.prewarm import FINISHED, Prewarm
+
+EVENT_INTERVAL_SECONDS = 0.5
+"""Often enough for a progress bar, and nothing to a daemon that moves gigabytes."""
+
+
+def router(services: Services) -> APIRouter:
+    """The routes of one daemon."""
+    routes = APIRouter(prefix="/prewarms", tags=["prewarms"])
+    prewarms = services.prewarms
+
+    @routes.get("")
+    async def list_prewarms() -> models.PrewarmList:
+        """Running and lately finished prewarms, oldest first."""
+        statuses = await asyncio.gather(*(job.status() for job in prewarms.all()))
+        return models.PrewarmList(prewarms=list(map(convert.prewarm, statuses)))
+
+    @routes.post("", status_code=HTTPStatus.CREATED)
+    async def post_prewarm(body: models.PrewarmRequest, response: Response) -> models.Prewarm:
+        """Begin to fill the cache with all files of these sources. Answers at once."""
+        job = prewarms.start(body.sources, body.lease)
+        response.headers["Location"] = f"/v1/prewarms/{job.prewarm_id}"
+        return convert.prewarm(await job.status())
+
+    @routes.get("/{prewarm_id}")
+    async def get_prewarm(prewarm_id: str) -> models.Prewarm:
+        """One prewarm."""
+        return convert.prewarm(await prewarms.get(prewarm_id).status())
+
+    @routes.delete("/{prewarm_id}", status_code=HTTPStatus.NO_CONTENT)
+    async def delete_prewarm(prewarm_id: str) -> None:
+        """Cancel it if it runs, and end its lease. What is in the cache stays until it is evicted."""
+        await prewarms.delete(prewarm_id)
+
+    @routes.get("/{prewarm_id}/events", response_class=StreamingResponse)
+    async def prewarm_events(prewarm_id: str) -> StreamingResponse:
+        """Progress as server-sent events: ``progress`` until one of ``warm``, ``failed`` or ``cancelled`` ends it."""
+        events = _events(prewarms.get(prewarm_id), services.stopping)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    return routes
+
+
+async def _events(job: Prewarm, stopping: asyncio.Event) -> AsyncIterator[str]:
+    while not stopping.is_set():
+        status = await job.status()
+        finished = status.state in FINISHED
+        document = convert.prewarm(status).model_dump_json()
+        yield f"event: {status.state if finished else 'progress'}\ndata: {document}\n\n"
+        if finished:
+            return
+        await job.changed(EVENT_INTERVAL_SECONDS)

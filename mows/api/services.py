@@ -1,0 +1,40 @@
+"""What the routes work with. The composition root fills it in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mows.cache_admin import CacheAdmin
+from mows.metrics import Metrics
+from mows.mounts import Mounts
+from mows.placement import Inspector
+from mows.prewarms import Prewarms
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """Which daemon answers."""
+
+    node: str
+    zone: str | None
+    version: str
+    chunk_bytes: int
+    peers_configured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One daemon's services."""
+
+    identity: NodeIdentity
+    mounts: Mounts
+    prewarms: Prewarms
+    cache: CacheAdmin
+    inspector: Inspector
+    metrics: Metrics
+    check_ready: Callable[[], None]
+    """Blocking, quick. Raises NotReady."""
+    stopping: asyncio.Event
+    """Set when the daemon begins to stop: it is not ready then, and streams end."""

@@ -1,0 +1,176 @@
+"""The composition root: builds one daemon from its configuration, runs it, takes it apart in reverse order.
+
+Nothing here is shared between two daemons, so that several run in one process. Threads: the loop's, the device threads
+of each mount (`cachefs.fuse`), the fill threads (`cachefs.fetch`), and the loop's pool for blocking calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from cachefs.fetch import Fetcher
+from cachefs.origin import open_origin
+from cachefs.store import Store
+from mows import logs, settings
+from mows.api.app import create_app
+from mows.api.middleware import BearerToken, TokenFile
+from mows.api.services import NodeIdentity, Services
+from mows.cache_admin import CacheAdmin
+from mows.config import Config, load_config
+from mows.filling import Filler
+from mows.kernel_mounts import FuseMounter
+from mows.metrics import Metrics, Observed
+from mows.mount import MountServices
+from mows.mounts import Mounts
+from mows.origins import OriginPool
+from mows.pins import Pins
+from mows.placement import Inspector
+from mows.prewarm import PrewarmServices
+from mows.prewarms import Prewarms
+from mows.readiness import check_ready
+from mows.server import serving
+from mows.sockets import tcp_socket, unix_socket
+from mows.sources import Lister
+from mows.state_dir import locked
+from mows.store_pins import StorePins
+
+log = logging.getLogger(__name__)
+
+LEASES_NAME = "leases.json"
+EXIT_OK = 0
+EXIT_STUCK = 3
+HTTP_STOP_SECONDS = 2.0
+"""For answers in progress. Streams end by themselves, and everything else waits at most for mounts, which are gone."""
+
+
+def run(config_path: Path) -> int:
+    """Run a daemon until SIGTERM or SIGINT; the exit code. Sets up the logs of this process.
+
+    Raises ConfigError, DaemonRunning, StoreError when it cannot start.
+    """
+    config = load_config(config_path, os.environ)
+    logs.configure(config.log.format, config.log.level)
+    asyncio.run(_run_until_signal(config))
+    return EXIT_OK
+
+
+async def serve(config: Config, stop: asyncio.Event, *, ready: Callable[[], object] = lambda: None) -> None:
+    """Run one daemon on the running loop until `stop` is set; `ready` is called when the API answers.
+
+    On return nothing is left: no mount, thread, descriptor, socket or task. Raises as `run`.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        services = await _build(config, stack)
+        app = create_app(services)
+        unix = stack.enter_context(unix_socket(config.api.socket))
+        await stack.enter_async_context(serving(app, unix, stop_timeout_seconds=HTTP_STOP_SECONDS))
+        if config.api.listen is not None:
+            tcp = stack.enter_context(tcp_socket(config.api.listen))
+            guarded = BearerToken(app, TokenFile(config.api.token_file)) if config.api.token_file else app
+            await stack.enter_async_context(
+                serving(guarded, tcp, tls=config.api.tls, stop_timeout_seconds=HTTP_STOP_SECONDS)
+            )
+        stack.push_async_callback(services.mounts.close)
+        stack.push_async_callback(services.prewarms.close)
+        stack.callback(services.stopping.set)
+        logs.event(log, "started", node=config.node.id, socket=config.api.socket, listen=config.api.listen)
+        ready()
+        await stop.wait()
+        logs.event(log, "stopping", node=config.node.id)
+    logs.event(log, "stopped", node=config.node.id)
+
+
+async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
+    """Everything but the sockets, in the order of dependence; `stack` takes it apart the other way round."""
+    stack.enter_context(locked(config.node.state_dir))
+    _warn_of_peers(config)
+    store = await asyncio.to_thread(Store, settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes)
+    stack.push_async_callback(asyncio.to_thread, store.close)
+    open_one = functools.partial(open_origin, state_dir=config.node.state_dir)
+    origins = OriginPool(open_one, functools.partial(settings.origin_settings, config))
+    stack.push_async_callback(asyncio.to_thread, origins.close)
+    fetcher = await stack.enter_async_context(Fetcher(store, settings.fetch_settings(config)))
+    pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME)
+    await pins.restore()
+    await stack.enter_async_context(_background(pins))
+    lister = Lister(origins, timeout_seconds=config.mounts.listing_timeout)
+    filler = Filler(fetcher, files_at_once=config.prewarm.files_at_once)
+    mounter = FuseMounter(fetcher, settings.mount_options(config))
+    mounts = Mounts(
+        MountServices(origins, lister, mounter, fetcher, filler, pins, settings.mount_settings(config)),
+        config.mounts.allowed_roots,
+    )
+    prewarms = Prewarms(
+        PrewarmServices(origins, lister, fetcher, filler, pins),
+        lease_seconds=config.prewarm.lease,
+        keep_finished_seconds=config.prewarm.keep_finished,
+    )
+    identity = _identity(config)
+    observed = Observed(
+        identity.version, identity.node, identity.zone or "", store.statistics, fetcher.statistics, mounts, prewarms
+    )
+    return Services(
+        identity=identity,
+        mounts=mounts,
+        prewarms=prewarms,
+        cache=CacheAdmin(store, pins),
+        inspector=Inspector(lister, fetcher, filler),
+        metrics=Metrics(observed),
+        check_ready=functools.partial(check_ready, [tier.path for tier in config.cache.tiers]),
+        stopping=asyncio.Event(),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _background(pins: Pins) -> AsyncIterator[None]:
+    task = asyncio.create_task(pins.run(), name="leases")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _identity(config: Config) -> NodeIdentity:
+    return NodeIdentity(
+        node=config.node.id,
+        zone=config.node.zone,
+        version=version("mows"),
+        chunk_bytes=config.cache.chunk_bytes,
+        peers_configured=config.peers.wanted,
+    )
+
+
+def _warn_of_peers(config: Config) -> None:
+    if config.peers.wanted:
+        log.warning("peers: configured, but this release does not use them: all bytes come from the origin")
+
+
+async def _run_until_signal(config: Config) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def begin_to_stop() -> None:
+        if not stop.is_set():
+            stop.set()
+            loop.call_later(config.daemon.stop_timeout, _give_up, config.daemon.stop_timeout)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, begin_to_stop)
+    await serve(config, stop)
+
+
+def _give_up(timeout_seconds: float) -> None:
+    """End the process, whatever still runs: a thread that hangs in the kernel cannot be ended otherwise."""
+    log.error(
+        "the daemon did not stop within %g s (daemon.stop_timeout): giving up; mounts may be left", timeout_seconds
+    )
+    logging.shutdown()
+    os._exit(EXIT_STUCK)

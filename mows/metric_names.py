@@ -1,0 +1,97 @@
+"""The name, kind and meaning of every metric. Dashboards and alerts depend on them: add, rename nothing.
+
+docs/METRICS.md is made from this: ``python -m mows.metric_names > docs/METRICS.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. Counters run since the process, or what they are labelled with, began."""
+
+    name: str
+    kind: Literal["gauge", "counter"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return Metric(f"mows_{name}", "gauge", text, labels)
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(f"mows_{name}_total", "counter", text, labels)
+
+
+BUILD_INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "node", "zone")
+MOUNTS = _gauge("mounts", "Mounts by state.", "state")
+MOUNT_BYTES = _gauge("mount_bytes", "Bytes of all files that a mount shows.", "mount")
+MOUNT_FETCHED = _counter(
+    "mount_fetched_bytes", "Bytes fetched for a mount, by where they came from.", "mount", "source"
+)
+MOUNT_REFRESH_FAILURES = _counter("mount_refresh_failures", "Refreshes that failed and left the old listing.", "mount")
+PREWARMS = _gauge("prewarms", "Prewarms by state; finished ones until they are forgotten.", "state")
+
+FUSE_REQUESTS = _counter("fuse_requests", "Requests of the kernel, by operation.", "mount", "operation")
+FUSE_DELIVERED = _counter(
+    "fuse_delivered_bytes",
+    "Bytes the daemon handed to the kernel; passthrough reads are none of its business.",
+    "mount",
+)
+FUSE_ERRORS = _counter("fuse_errors", "Requests answered with EIO, ESTALE or another fault.", "mount")
+FUSE_OPENS = _counter("fuse_opens", "Opens, by how the file is read.", "mount", "mode")
+
+TIER_CAPACITY = _gauge("tier_capacity_bytes", "The most that blobs may take in a tier.", "tier")
+TIER_USED = _gauge("tier_used_bytes", "Allocated blocks of all blobs in a tier.", "tier")
+TIER_FREE = _gauge("tier_free_bytes", "Free space of a tier's file system; 0 when it cannot be asked.", "tier")
+TIER_BLOBS = _gauge("tier_blobs", "Blobs in a tier.", "tier")
+TIER_FAULTS = _counter("tier_faults", "Failed system calls in a tier. Each was only a miss.", "tier")
+STORE_EVICTIONS = _counter("store_evictions", "Blobs evicted.")
+STORE_EVICTED_BYTES = _counter("store_evicted_bytes", "Bytes of evicted blobs.")
+STORE_CORRUPT_CHUNKS = _counter("store_corrupt_chunks", "Chunks without the hash they were stored with; fetched again.")
+STORE_CORRUPT_BLOBS = _counter("store_corrupt_blobs", "Whole objects without the origin's checksum; fetched again.")
+STORE_DROPPED_BLOBS = _counter("store_dropped_blobs", "Damaged or half deleted blobs removed at start.")
+STORE_NO_SPACE = _counter("store_no_space", "Requests for room that no eviction could satisfy.")
+
+FETCHED_BYTES = _counter("fetched_bytes", "Bytes of chunks that landed, by where they came from.", "source")
+FETCH_WAITS = _counter("fetch_waits", "Reads that had to wait for bytes.")
+FETCH_WAIT_SECONDS = _counter("fetch_wait_seconds", "Time these waited in all.")
+FETCH_FAILED_READS = _counter("fetch_failed_reads", "Reads that waited and were answered with an error.")
+FETCH_RETRIES = _counter("fetch_retries", "Requests to origins that were made again.")
+FETCH_THROTTLES = _counter("fetch_throttles", "Answers of origins that asked to slow down.")
+FETCH_STORE_FAULTS = _counter("fetch_store_faults", "Chunks that no tier would take; served without the cache.")
+FETCH_PARKED = _gauge("fetch_parked_reads", "Reads that wait now.")
+FETCH_SPANS = _gauge("fetch_spans_in_flight", "Requests to origins in flight now.")
+FETCH_MEMORY = _gauge("fetch_in_flight_memory_bytes", "Memory that data in flight takes now.")
+ORIGIN_LIMIT = _gauge("origin_concurrency_limit", "Requests an origin should see at a time, as learned.", "origin")
+ORIGIN_RUNNING = _gauge("origin_requests_in_flight", "Requests at an origin now.", "origin")
+ORIGIN_DOWN = _gauge("origin_down", "1 while an origin fails so often that it is only probed.", "origin")
+
+ALL = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+
+_HEAD = """# Metrics
+
+Made by `python -m mows.metric_names`; do not edit by hand. `GET /metrics` answers in the Prometheus text format. Beside
+these there are the `process_*` metrics of the Prometheus client (memory, CPU, descriptors).
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+"""
+
+
+def render() -> str:
+    """The document."""
+    rows = (
+        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.help} |\n"
+        for metric in ALL
+    )
+    return _HEAD + "".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

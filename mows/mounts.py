@@ -1,0 +1,134 @@
+"""All mounts of this node: who may have which id and path, and their tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cachefs.origin import parse_source
+from mows import logs
+from mows.errors import InvalidRequest, MountConflict, MountNotFound, MountPathInUse, Stopping
+from mows.mount import Mount, MountServices, MountSpec
+from mows.mount_state import MountState, is_live
+from mows.targets import resolve_target
+
+log = logging.getLogger(__name__)
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Mounts:
+    """Belongs to the loop. Owns one task per mount; `close` ends them all."""
+
+    def __init__(self, services: MountServices, allowed_roots: Sequence[Path]) -> None:
+        self._services = services
+        self._allowed_roots = tuple(allowed_roots)
+        self._mounts: dict[str, Mount] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._admission = asyncio.Lock()  # guards the checks that lead to a new mount: one at a time
+        self._stopping = False
+
+    def all(self) -> list[Mount]:
+        """Every mount, failed ones too, by id."""
+        return [self._mounts[mount_id] for mount_id in sorted(self._mounts)]
+
+    def get(self, mount_id: str) -> Mount:
+        """Raises MountNotFound."""
+        try:
+            return self._mounts[mount_id]
+        except KeyError:
+            raise MountNotFound(f"mount {mount_id!r}: there is none") from None
+
+    async def put(self, mount_id: str, spec: MountSpec) -> tuple[Mount, bool]:
+        """The mount that `spec` asks for, and whether it was made now. Returns before it is mounted.
+
+        A live mount with an equal spec is left as it is; a failed one is replaced. Raises MountConflict,
+        MountPathInUse, InvalidRequest, TargetNotAllowed, Stopping, and what can be told about source and target
+        without asking the origin: InvalidSource, UnknownScheme, InvalidTarget.
+        """
+        async with self._admission:
+            if self._stopping:
+                raise Stopping(f"mount {mount_id!r}: the daemon is stopping")
+            existing = await self._after_its_end(mount_id)
+            if existing is not None and is_live(existing.state):
+                return _same(existing, spec), False
+            mount = await self._admit(mount_id, spec)
+            self._start(mount)
+            return mount, True
+
+    async def delete(self, mount_id: str, *, wait_seconds: float | None = None) -> bool:
+        """Unmount, end the lease, forget the mount. Returns when it is gone, or False after `wait_seconds`.
+
+        True when there was none. The path is free at once; the mount is gone when its last open file was closed, or
+        was given up on after the drain time.
+        """
+        mount = self._mounts.get(mount_id)
+        if mount is None:
+            return True
+        task = self._tasks[mount_id]
+        mount.leave()
+        task.cancel()
+        await self._services.pins.release(mount.holder)
+        done, _ = await asyncio.wait({task}, timeout=wait_seconds)
+        if done and self._mounts.get(mount_id) is mount:
+            del self._mounts[mount_id], self._tasks[mount_id]
+        return bool(done)
+
+    async def close(self) -> None:
+        """Unmount everything, at the same time, and take no more. Leases stay: the next daemon finds the files."""
+        self._stopping = True
+        tasks = set(self._tasks.values())
+        for mount in self._mounts.values():
+            mount.leave()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _start(self, mount: Mount) -> None:
+        task = asyncio.create_task(mount.run(), name=f"mount {mount.mount_id}")
+        self._mounts[mount.mount_id], self._tasks[mount.mount_id] = mount, task
+        task.add_done_callback(lambda _: self._ended(mount))
+
+    def _ended(self, mount: Mount) -> None:
+        """Forget it, unless it failed: then it stays to be looked at until it is deleted or replaced."""
+        if mount.state is not MountState.FAILED and self._mounts.get(mount.mount_id) is mount:
+            del self._mounts[mount.mount_id], self._tasks[mount.mount_id]
+            logs.event(log, "unmounted", mount=mount.mount_id)
+
+    async def _after_its_end(self, mount_id: str) -> Mount | None:
+        """The mount of this id; one that failed or is on its way out has let go of everything then."""
+        mount = self._mounts.get(mount_id)
+        if mount is not None and mount.state in {MountState.FAILED, MountState.UNMOUNTING}:
+            await asyncio.wait({self._tasks[mount_id]})
+        return self._mounts.get(mount_id)
+
+    async def _admit(self, mount_id: str, spec: MountSpec) -> Mount:
+        if not _ID.fullmatch(mount_id):
+            raise InvalidRequest(
+                f"mount id {mount_id!r}: is not a name", hint="use up to 128 letters, digits, '.', '_' and '-'"
+            )
+        source = parse_source(spec.source)
+        target = await asyncio.to_thread(resolve_target, spec.mount_path, self._allowed_roots)
+        _check_path_is_free(target, mount_id, self._mounts.values())
+        await asyncio.to_thread(self._services.mounter.check, target)
+        return Mount(mount_id, spec, source, target, self._services)
+
+
+def _same(mount: Mount, spec: MountSpec) -> Mount:
+    if mount.spec != spec:
+        raise MountConflict(
+            f"mount {mount.mount_id!r}: is live with another body: {mount.spec.source} on {mount.spec.mount_path}"
+        )
+    return mount
+
+
+def _check_path_is_free(target: Path, mount_id: str, mounts: Iterable[Mount]) -> None:
+    for mount in mounts:
+        if mount.mount_id == mount_id or not is_live(mount.state):
+            continue
+        if target.is_relative_to(mount.target) or mount.target.is_relative_to(target):
+            raise MountPathInUse(f"mount_path {str(target)!r}: mount {mount.mount_id!r} is on {mount.target}")

@@ -1,0 +1,76 @@
+"""Open origins, one for all mounts and prewarms that use the same one: they share connections and learned limits."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from cachefs.errors import Interrupted
+from cachefs.origin import OriginSettings, Source
+from cachefs.ports import Origin
+
+Opener = Callable[[Source, OriginSettings], Origin]
+
+
+@dataclass(slots=True)
+class _Shared:
+    """One origin and its users. The lock of the row guards opening: who comes second waits for the first."""
+
+    users: int = 0
+    origin: Origin | None = None
+    opening: threading.Lock = field(default_factory=threading.Lock)
+
+
+class OriginPool:
+    """Implements `mows.ports.Origins`. Thread-safe."""
+
+    def __init__(self, open_origin: Opener, settings_of: Callable[[Source], OriginSettings]) -> None:
+        self._open_origin = open_origin
+        self._settings_of = settings_of
+        self._lock = threading.Lock()  # guards _rows, the users in them, and _closed
+        self._rows: dict[tuple[str, str, str], _Shared] = {}
+        self._closed = False
+
+    @contextlib.contextmanager
+    def use(self, source: Source) -> Iterator[Origin]:
+        """See `mows.ports.Origins`. Raises what opening raises, and Interrupted after `close`."""
+        settings = self._settings_of(source)
+        key = (source.authority, source.endpoint, repr(settings))
+        row = self._enter(key)
+        try:
+            yield self._opened(row, source, settings)
+        finally:
+            self._leave(key, row)
+
+    def close(self) -> None:
+        """Close every origin, used or not: what still reads from one fails with OriginUnavailable."""
+        with self._lock:
+            self._closed = True
+            origins = [row.origin for row in self._rows.values() if row.origin is not None]
+        for origin in origins:
+            origin.close()
+
+    def _enter(self, key: tuple[str, str, str]) -> _Shared:
+        with self._lock:
+            if self._closed:
+                raise Interrupted(f"{key[0]}: the daemon is stopping")
+            row = self._rows.setdefault(key, _Shared())
+            row.users += 1
+            return row
+
+    def _opened(self, row: _Shared, source: Source, settings: OriginSettings) -> Origin:
+        with row.opening:
+            if row.origin is None:
+                row.origin = self._open_origin(source, settings)
+            return row.origin
+
+    def _leave(self, key: tuple[str, str, str], row: _Shared) -> None:
+        with self._lock:
+            row.users -= 1
+            if row.users:
+                return
+            del self._rows[key]
+        if row.origin is not None:
+            row.origin.close()

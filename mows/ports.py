@@ -1,0 +1,88 @@
+"""What the daemon's services need of the cache, as small seams. The composition root fills them; tests use twins."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from cachefs.fs import Account, Snapshot
+from cachefs.fuse.statistics import FuseStatistics
+from cachefs.origin import Source
+from cachefs.ports import Origin
+from cachefs.types import BlobId, ObjectInfo, Priority
+
+
+class ObjectCache(Protocol):
+    """The cache by objects (`cachefs.fetch.Fetcher`)."""
+
+    def blob_id(self, info: ObjectInfo) -> BlobId:
+        """The blob that caches this object, whether it exists yet or not."""
+        ...
+
+    def resident_bytes(self, info: ObjectInfo) -> int:
+        """Bytes of this object in the cache now. Any thread."""
+        ...
+
+    async def warm(
+        self, info: ObjectInfo, origin: Origin, *, account: Account, priority: Priority = Priority.PREWARM
+    ) -> None:
+        """Fetch what is missing. Raises the CacheError that stopped it; can be cancelled."""
+        ...
+
+
+class Pinning(Protocol):
+    """What keeps blobs from eviction. Pins do not survive the process. Any thread."""
+
+    def pin_object(self, info: ObjectInfo) -> BlobId:
+        """Pin the blob of this object; an empty one is made when there is none. Blocks on the disk. StoreError."""
+        ...
+
+    def pin(self, blob_id: BlobId) -> bool:
+        """Pin a blob; False when it is not in the cache. Quick."""
+        ...
+
+    def unpin(self, blob_id: BlobId) -> None:
+        """Let it go. Without effect when it is not pinned, or not here. Quick."""
+        ...
+
+
+class Origins(Protocol):
+    """Open origins, shared by all that use the same one."""
+
+    def use(self, source: Source) -> AbstractContextManager[Origin]:
+        """The origin of `source`, open as long as anybody uses it. Entering and leaving may block: not on the loop."""
+        ...
+
+
+class KernelMount(Protocol):
+    """One live mount. Blocking: not on the loop."""
+
+    @property
+    def passthrough(self) -> bool:
+        """Whether complete files are read by the kernel alone."""
+        ...
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show another listing from now on."""
+        ...
+
+    def statistics(self) -> FuseStatistics:
+        """What was done so far. Quick, from any thread."""
+        ...
+
+    def stop(self, *, timeout_seconds: float) -> None:
+        """Unmount at once, serve files that are still open for this long at most, release everything."""
+        ...
+
+
+class Mounter(Protocol):
+    """Makes kernel mounts. Blocking: not on the loop."""
+
+    def check(self, target: Path) -> None:
+        """Raises InvalidTarget unless `target` is, or can be made, an empty directory that nothing is mounted on."""
+        ...
+
+    def mount(self, target: Path, snapshot: Snapshot, origin: Origin, *, source: str, account: Account) -> KernelMount:
+        """Mount; on return files can be read. Makes the directory if need be. Raises MountError."""
+        ...

@@ -1,0 +1,67 @@
+"""Listing a source into a snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from cachefs.errors import EmptySource
+from cachefs.fs import Snapshot, build_snapshot
+from cachefs.origin import Source
+from cachefs.types import Deadline, ObjectInfo
+from mows import logs
+from mows.ports import Origins
+
+log = logging.getLogger(__name__)
+
+
+class Lister:
+    """Lists sources, off the loop."""
+
+    def __init__(self, origins: Origins, *, timeout_seconds: float) -> None:
+        self._origins = origins
+        self._timeout_seconds = timeout_seconds
+
+    async def snapshot(self, source: Source, mount_id: str) -> Snapshot:
+        """What lies below `source` now, perhaps nothing. Raises OriginError, DeadlineExceeded.
+
+        When cancelled, the thread ends by itself: at the deadline, or when the origin is closed.
+        """
+        return await asyncio.to_thread(self._list, source, mount_id)
+
+    async def nonempty_snapshot(self, source: Source, mount_id: str) -> Snapshot:
+        """As `snapshot`; EmptySource when there is no file."""
+        found = await self.snapshot(source, mount_id)
+        if found.file_count == 0:
+            hidden = f"only {len(found.hidden)} keys that no file system can show" if found.hidden else "nothing"
+            raise EmptySource(f"source {source.uri!r}: {hidden} below this prefix")
+        return found
+
+    async def snapshot_with_keys(self, source: Source, mount_id: str) -> Snapshot:
+        """As `snapshot`; EmptySource when there is not even a key that is hidden."""
+        found = await self.snapshot(source, mount_id)
+        if found.file_count == 0 and not found.hidden:
+            raise EmptySource(f"source {source.uri!r}: nothing below this prefix")
+        return found
+
+    def _list(self, source: Source, mount_id: str) -> Snapshot:
+        began = time.monotonic()
+        with self._origins.use(source) as origin:
+            pages = origin.list(source.prefix, Deadline.after(self._timeout_seconds))
+            found = build_snapshot(pages, source.prefix, mount_id)
+        logs.event(
+            log,
+            "listed",
+            source=source.uri,
+            files=found.file_count,
+            hidden=len(found.hidden),
+            bytes=found.total_bytes,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        return found
+
+
+def files_in_order(snapshot: Snapshot) -> list[ObjectInfo]:
+    """All objects by path: the order in which engines read shards."""
+    return [node.info for node in sorted(snapshot.files(), key=lambda node: node.path)]
