@@ -1,0 +1,1 @@
+"""What ``mows doctor`` looks at. A check makes a `Finding` of plain values; a probe gathers them."""

@@ -1,0 +1,36 @@
+"""The daemon's own surroundings: its configuration, its directories, and whether it answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cli.api import connect
+from cli.doctor.finding import Finding, fail, ok, warn
+from cli.endpoint import Endpoint
+from cli.errors import CliError
+
+
+def daemon(endpoint: Endpoint) -> Finding:
+    """Whether a daemon answers at `endpoint`. That none does is no fault: a doctor also comes before a first start."""
+    try:
+        with connect(endpoint) as api:
+            health = api.health()
+    except CliError as error:
+        return warn("daemon", f"{error} ({error.code})", error.hint)
+    return ok("daemon", f"{health['node']} (MoWS {health['version']}) answers at {endpoint}")
+
+
+def directories(state_dir: Path, socket: Path) -> Iterator[Finding]:
+    """Whether the daemon can keep its state and put its socket where the configuration says."""
+    yield writable("state directory", state_dir)
+    yield writable("socket directory", socket.parent)
+
+
+def writable(name: str, path: Path) -> Finding:
+    """Whether this user may write in `path`, or create it."""
+    nearest = next(parent for parent in (path, *path.parents) if parent.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return ok(name, f"{path}" if nearest == path else f"{path} can be created")
+    return fail(name, f"{path}: {nearest} is not a directory this user may write to", "create it, or run as root")

@@ -1,0 +1,36 @@
+"""Numbers as people read them. Sizes are binary (GiB), rates decimal (GB/s), both with their unit."""
+
+from __future__ import annotations
+
+_SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_RATE_UNITS = ("B/s", "kB/s", "MB/s", "GB/s", "TB/s")
+
+
+def size_text(size_bytes: float) -> str:
+    """``1536`` as ``1.5 KiB``; whole bytes below 1 KiB."""
+    return _scaled(size_bytes, 1024, _SIZE_UNITS)
+
+
+def rate_text(bytes_per_second: float) -> str:
+    """``1.2e9`` as ``1.2 GB/s``."""
+    return _scaled(bytes_per_second, 1000, _RATE_UNITS)
+
+
+def _scaled(value: float, base: int, units: tuple[str, ...]) -> str:
+    step = 0
+    # 0.05 below the next unit would be printed as 1024.0 of this one.
+    while value >= base - 0.05 and step < len(units) - 1:
+        value /= base
+        step += 1
+    return f"{value:.0f} {units[0]}" if step == 0 else f"{value:.1f} {units[step]}"
+
+
+def duration_text(seconds: float) -> str:
+    """``75`` as ``1 min 15 s``; the two largest units, rounded to whole seconds."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next((index for index, (value, _) in enumerate(parts) if value), len(parts) - 1)
+    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])

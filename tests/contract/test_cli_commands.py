@@ -1,0 +1,346 @@
+"""Every command against a daemon that only talks: what it asks for, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import main
+from cli.exit_codes import ExitCode
+from mows.api import models
+from mows.mount_state import MountState
+from tests.contract.fake_daemon import SOURCE, FakeDaemon, Refusal, blob, listing, mount, prewarm, serving
+
+Run = Callable[..., int]
+ERROR = models.Failure(code="origin_denied", message="oss://models: AccessDenied", hint="check the credentials")
+
+
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("daemon") / "mows.sock"
+
+
+@pytest.fixture(scope="module")
+def listening(socket: Path) -> Iterator[FakeDaemon]:
+    """One server for all tests of this file: starting one takes longer than a test."""
+    yield from serving(socket)
+
+
+@pytest.fixture
+def fake(listening: FakeDaemon) -> FakeDaemon:
+    listening.reset()
+    return listening
+
+
+@pytest.fixture
+def run(socket: Path, fake: FakeDaemon) -> Run:
+    return lambda *words: main([*words, "--socket", str(socket)])
+
+
+class TestMount:
+    def test_puts_the_mount_and_returns_when_it_can_be_read(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.mount_script = [mount(MountState.MOUNTING), mount(MountState.MOUNTED)]
+        assert run("mount", SOURCE, "/models/qwen3", "--id", "qwen3") == ExitCode.OK
+        assert fake.requests[0][0] == "PUT"
+        assert fake.requests[0][1].startswith("/v1/mounts/qwen3?wait=")
+        assert fake.requests[0][2] == {"source": SOURCE, "mount_path": "/models/qwen3", "warm": False}
+        printed = capsys.readouterr()
+        assert printed.out == f"mounted: {SOURCE} on /models/qwen3 (9 files, 2.0 GiB)\n"
+        assert printed.err.startswith(f"mounting {SOURCE}: 0 % (0 B of 2.0 GiB)\n")
+
+    def test_the_same_target_has_the_same_id_and_another_one_another(self, run: Run, fake: FakeDaemon) -> None:
+        fake.mount_script = [mount(MountState.MOUNTED)]
+        for target in ("/models/a/b", "/models/a/b/", "/models/a-b"):
+            assert run("mount", SOURCE, target) == ExitCode.OK
+        ids = [path.split("?")[0].rpartition("/")[2] for _, path, _ in fake.requests]
+        assert ids[0] == ids[1] != ids[2]
+        assert ids[0].startswith("models-a-b-")
+
+    def test_a_relative_target_is_made_absolute(
+        self, run: Run, fake: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        fake.mount_script = [mount(MountState.MOUNTED)]
+        run("mount", SOURCE, "models")
+        assert fake.requests[0][2]["mount_path"] == str(tmp_path / "models")
+
+    def test_warm_waits_for_warm(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.mount_script = [
+            mount(MountState.MOUNTED, warm=True),
+            mount(MountState.WARMING, warm=True, local=1 << 30, eta_seconds=75),
+            mount(MountState.WARM, warm=True, local=2 << 30),
+        ]
+        assert run("mount", SOURCE, "/models/qwen3", "--warm") == ExitCode.OK
+        printed = capsys.readouterr()
+        assert printed.out.startswith("warm: ")
+        assert "50 % (1.0 GiB of 2.0 GiB)" in printed.err
+        assert "1 min 15 s left" in printed.err
+
+    def test_json_is_the_mount_and_nothing_else(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.mount_script = [mount(MountState.MOUNTING), mount(MountState.MOUNTED)]
+        assert run("mount", SOURCE, "/models/qwen3", "--json") == ExitCode.OK
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["state"] == "mounted"
+        assert printed.err == ""
+
+    @pytest.mark.parametrize("options", [(), ("--warm",)])
+    def test_a_failed_mount_ends_with_the_origins_code(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+    ) -> None:
+        fake.mount_script = [mount(MountState.FAILED, error=ERROR)]
+        assert run("mount", SOURCE, "/models/qwen3", *options) == ExitCode.ORIGIN
+        assert capsys.readouterr().err.splitlines()[-2:] == [
+            f"mows: cannot mount: {SOURCE}: oss://models: AccessDenied (origin_denied)",
+            "hint: check the credentials",
+        ]
+
+    def test_a_mount_that_cannot_be_warmed_says_that_it_is_mounted(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.mount_script = [mount(MountState.MOUNTED, warm=True, error=ERROR)]
+        assert run("mount", SOURCE, "/models/qwen3", "--warm") == ExitCode.ORIGIN
+        assert "mounted on /models/qwen3, but not warm" in capsys.readouterr().err
+
+    def test_a_refresh_that_failed_does_not_fail_the_mount(self, run: Run, fake: FakeDaemon) -> None:
+        fake.mount_script = [mount(MountState.MOUNTED, error=ERROR)]
+        assert run("mount", SOURCE, "/models/qwen3") == ExitCode.OK
+
+    def test_hidden_keys_are_mentioned(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.mount_script = [mount(MountState.MOUNTED, hidden=3)]
+        run("mount", SOURCE, "/models/qwen3")
+        assert f"note: 3 keys cannot be shown as files: `mows ls --hidden {SOURCE}`" in capsys.readouterr().err
+
+
+class TestUmount:
+    @pytest.mark.parametrize("target", ["/models/qwen3", "/models/qwen3/", "qwen3"])
+    def test_finds_the_mount_by_path_or_id(self, run: Run, fake: FakeDaemon, target: str) -> None:
+        fake.mounts = {"qwen3": mount(MountState.MOUNTED)}
+        assert run("umount", target) == ExitCode.OK
+        assert fake.requests[-1][:2] == ("DELETE", "/v1/mounts/qwen3")
+        assert fake.mounts == {}
+
+    def test_a_live_mount_goes_before_a_failed_one_of_the_same_path(self, run: Run, fake: FakeDaemon) -> None:
+        fake.mounts = {
+            "old": mount(MountState.FAILED, id="old", error=ERROR),
+            "new": mount(MountState.MOUNTED, id="new"),
+        }
+        run("umount", "/models/qwen3")
+        assert list(fake.mounts) == ["old"]
+
+    def test_nothing_there_is_not_found(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("umount", "/models/none") == ExitCode.NOT_FOUND
+        assert "no mount: /models/none (mount_not_found)" in capsys.readouterr().err
+
+
+class TestPrewarm:
+    def test_starts_and_says_how_to_follow(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run("prewarm", SOURCE, "oss://models/other/", "--lease", "2h") == ExitCode.OK
+        assert fake.requests == [("POST", "/v1/prewarms", {"sources": [SOURCE, "oss://models/other/"], "lease": "2h"})]
+        assert capsys.readouterr().out == "pending: p1: `mows status` shows how far it is\n"
+
+    def test_waits_by_the_stream_of_events(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.prewarm_streams = [[prewarm("warming", local=1 << 30), prewarm("warm", local=2 << 30)]]
+        assert run("prewarm", SOURCE, "--wait") == ExitCode.OK
+        printed = capsys.readouterr()
+        assert "warming oss://models/qwen3/: 50 % (1.0 GiB of 2.0 GiB)" in printed.err
+        assert printed.out == "warm: p1: 9 files, 2.0 GiB (2.0 GiB from the origin)\n"
+
+    def test_a_stream_that_ends_early_is_asked_for_again(self, run: Run, fake: FakeDaemon) -> None:
+        fake.prewarm_streams = [[prewarm("warming")], [prewarm("warm")]]
+        assert run("prewarm", SOURCE, "--wait") == ExitCode.OK
+        assert fake.prewarm_streams == []
+
+    def test_a_stream_without_events_is_an_error(self, run: Run, fake: FakeDaemon) -> None:
+        fake.prewarm_streams = [[]]
+        assert run("prewarm", SOURCE, "--wait") == ExitCode.UNREACHABLE
+
+    def test_a_failed_prewarm_ends_with_the_origins_code(self, run: Run, fake: FakeDaemon) -> None:
+        fake.prewarm_streams = [[prewarm("failed", error=ERROR)]]
+        assert run("prewarm", SOURCE, "--wait") == ExitCode.ORIGIN
+
+    def test_one_that_somebody_cancelled_did_not_succeed(self, run: Run, fake: FakeDaemon) -> None:
+        fake.prewarm_streams = [[prewarm("cancelled")]]
+        assert run("prewarm", SOURCE, "--wait") == ExitCode.FAILED
+
+    def test_can_be_cancelled(self, run: Run, fake: FakeDaemon) -> None:
+        fake.prewarms = {"p1": prewarm("warming")}
+        assert run("prewarm", "--cancel", "p1") == ExitCode.OK
+        assert fake.prewarms == {}
+
+    def test_this_node_may_be_named(self, run: Run, fake: FakeDaemon) -> None:
+        assert run("prewarm", SOURCE, "--nodes", "node-a") == ExitCode.OK
+
+    @pytest.mark.parametrize("nodes", ["all", "node-a,node-b", "node-b"])
+    def test_other_nodes_are_refused_before_anything_starts(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str], nodes: str
+    ) -> None:
+        assert run("prewarm", SOURCE, "--nodes", nodes) == ExitCode.USAGE
+        assert f"--nodes: {nodes}: this daemon runs without peers" in capsys.readouterr().err
+        assert [method for method, _, _ in fake.requests] == ["GET"]
+
+    @pytest.mark.parametrize("words", [(), (SOURCE, "--cancel", "p1")])
+    def test_says_either_what_to_fill_or_what_to_cancel(self, run: Run, words: tuple[str, ...]) -> None:
+        assert run("prewarm", *words) == ExitCode.USAGE
+
+
+class TestStatus:
+    def test_shows_mounts_prewarms_and_what_failed(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.mounts = {"qwen3": mount(MountState.WARMING, local=(2 << 30) - 1, eta_seconds=3.0)}
+        fake.prewarms = {"p1": prewarm("failed", error=ERROR)}
+        assert run("status") == ExitCode.OK
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].split()[:4] == ["MOUNT", "STATE", "LOCAL", "TOTAL"]
+        # One byte is missing: that is not yet 100 %.
+        assert lines[1].split() == [
+            *("qwen3", "warming", "2.0", "GiB", "2.0", "GiB", "99", "2.0", "GiB", "0", "B", "3", "s"),
+            *("yes", "/models/qwen3", SOURCE),
+        ]
+        assert lines[4].split()[:2] == ["p1", "failed"]
+        assert lines[-2:] == ["p1: oss://models: AccessDenied (origin_denied)", "hint: check the credentials"]
+
+    def test_says_so_when_there_is_nothing(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("status") == ExitCode.OK
+        assert capsys.readouterr().out == "no mounts\n"
+
+    def test_json_has_both_lists(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.mounts = {"qwen3": mount(MountState.WARM)}
+        run("status", "--json")
+        document = json.loads(capsys.readouterr().out)
+        assert [one["id"] for one in document["mounts"]] == ["qwen3"]
+        assert document["prewarms"] == []
+
+
+class TestLs:
+    def test_names_by_themselves(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.listing = listing("config.json", "model.safetensors")
+        assert run("ls", SOURCE) == ExitCode.OK
+        assert capsys.readouterr().out == "config.json\nmodel.safetensors\n"
+        assert (
+            fake.requests[0][1]
+            == f"/v1/ls?source={SOURCE.replace(':', '%3A').replace('/', '%2F')}&hidden=false&limit=10000"
+        )
+
+    def test_long_lines(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.listing = listing("config.json")
+        run("ls", "-l", SOURCE)
+        assert capsys.readouterr().out == "   4.0 MiB   25 %  2026-11-23T12:00:00Z  config.json\n"
+
+    def test_hidden_keys_with_their_reason(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.listing = listing("a", hidden=[models.HiddenKey(key="a//b", reason="empty name")], hidden_count=1)
+        run("ls", "--hidden", SOURCE)
+        assert capsys.readouterr().out == "a//b\tempty name\n"
+        run("ls", SOURCE)
+        assert "1 keys cannot be shown as files" in capsys.readouterr().err
+
+    def test_a_cut_listing_says_so(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.listing = listing("a", files=20_000, truncated=True)
+        run("ls", SOURCE)
+        assert "showing 1 of 20000 files" in capsys.readouterr().err
+
+
+class TestCache:
+    def test_tiers(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("cache") == ExitCode.OK
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[1].split() == ["/dev/shm/mows", "8.0", "GiB", "2.0", "GiB", "6.0", "GiB", "9", "0"]
+        assert lines[2] == "0 evictions, 0 corrupt chunks"
+
+    def test_blobs(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.blobs = [blob("b1", pinned=True, in_use=True), blob("b2", sealed=False, resident_bytes=0)]
+        assert run("cache", "ls") == ExitCode.OK
+        lines = capsys.readouterr().out.splitlines()
+        assert "sealed,in-use,pinned" in lines[1]
+        assert lines[2].split()[5:7] == ["0", "-"]
+
+    @pytest.mark.parametrize(
+        ("words", "body"),
+        [
+            (("b1", "b2"), {"blob_ids": ["b1", "b2"]}),
+            ((SOURCE,), {"source": SOURCE}),
+            (("--all",), {"all": True}),
+        ],
+    )
+    @pytest.mark.parametrize("action", ["pin", "unpin", "evict", "verify"])
+    def test_blobs_are_chosen_by_id_by_source_or_all(
+        self, run: Run, fake: FakeDaemon, action: str, words: tuple[str, ...], body: dict[str, Any]
+    ) -> None:
+        assert run("cache", action, *words) == ExitCode.OK
+        assert fake.requests == [("POST", f"/v1/cache/{action}", body)]
+
+    @pytest.mark.parametrize("words", [(), ("b1", "--all"), ("b1", SOURCE), (SOURCE, SOURCE)])
+    def test_anything_else_is_wrong_usage(self, run: Run, fake: FakeDaemon, words: tuple[str, ...]) -> None:
+        assert run("cache", "evict", *words) == ExitCode.USAGE
+        assert fake.requests == []
+
+    @pytest.mark.parametrize(
+        ("result", "code"),
+        [
+            ("ok", ExitCode.OK),
+            ("evicted", ExitCode.OK),
+            ("busy", ExitCode.CONFLICT),
+            ("corrupt", ExitCode.CHECK_FAILED),
+        ],
+    )
+    def test_the_worst_result_decides(self, run: Run, fake: FakeDaemon, result: str, code: ExitCode) -> None:
+        fake.results = [
+            models.BlobResult.model_validate({"blob_id": "b1", "uri": SOURCE, "result": one, "bad_chunks": []})
+            for one in ("ok", result)
+        ]
+        assert run("cache", "verify", "--all") == code
+
+    def test_options_before_the_subcommand_count(
+        self, socket: Path, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["cache", "--json", "--socket", str(socket), "ls"]) == ExitCode.OK
+        assert json.loads(capsys.readouterr().out) == {"blobs": []}
+
+
+class TestPeers:
+    @pytest.mark.parametrize(("configured", "words"), [(False, "without peers"), (True, "for a later one")])
+    def test_says_that_there_are_none(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str], configured: bool, words: str
+    ) -> None:
+        fake.peers = models.Peers(configured=configured)
+        assert run("peers") == ExitCode.OK
+        assert words in capsys.readouterr().out
+
+
+class TestErrors:
+    def test_a_problem_becomes_a_message_a_hint_and_an_exit_code(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.refusal = Refusal(409, "mount_conflict", "mount 'a': is live with another body", "choose another id")
+        assert run("mount", SOURCE, "/models/qwen3") == ExitCode.CONFLICT
+        assert capsys.readouterr().err == (
+            "mows: mount 'a': is live with another body (mount_conflict)\nhint: choose another id\n"
+        )
+
+    def test_json_gives_the_problem_document_on_standard_output(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.refusal = Refusal(409, "mount_conflict", "busy")
+        assert run("mount", SOURCE, "/models/qwen3", "--json") == ExitCode.CONFLICT
+        printed = capsys.readouterr()
+        assert json.loads(printed.out) == fake.refusal.problem
+        assert printed.err == ""
+
+    def test_a_stream_may_be_refused_too(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.prewarm_streams = [Refusal(404, "prewarm_not_found", "prewarm 'p1': there is none")]
+        assert run("prewarm", SOURCE, "--wait") == ExitCode.NOT_FOUND
+        assert "prewarm 'p1': there is none (prewarm_not_found)" in capsys.readouterr().err
