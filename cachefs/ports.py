@@ -129,8 +129,8 @@ class FileSystem(Protocol):
         """Answer `reply` with up to `size` bytes at `offset`, now if they are resident, else from a fill thread."""
         ...
 
-    def release(self, handle: FileHandle) -> None:
-        """The last descriptor and mapping of this open is gone."""
+    def release(self, handle: FileHandle) -> bool:
+        """The last descriptor and mapping of this open is gone. True when an open would now get a `backing_fd`."""
         ...
 
     def xattrs(self, ino: Ino) -> dict[bytes, bytes]:

@@ -1,1 +1,22 @@
-"""The kernel's FUSE protocol on /dev/fuse: mount, device threads, decode, encode. Knows the `FileSystem` port only."""
+"""The kernel's FUSE protocol on /dev/fuse: mount, device threads, decode, encode. Knows the `FileSystem` port only.
+
+::
+
+    abi, codec, listing     bytes and values, pure
+    modes                   which open may be answered how, pure
+    device, gate            one connection and its end
+    handshake               INIT
+    adapter, errno_table    request in, answer out; what failed becomes an errno
+    replies                 answers to reads, from any thread
+    open_files              modes applied; backing files registered
+    threads, notify         the two kinds of threads
+    mounting, target        mount(2), fusermount3, the directory
+    mount                   FuseMount, the whole
+"""
+
+from cachefs.fuse.mount import FuseMount
+from cachefs.fuse.options import MountOptions
+from cachefs.fuse.statistics import FuseStatistics
+from cachefs.fuse.target import check_target, is_mounted
+
+__all__ = ["FuseMount", "FuseStatistics", "MountOptions", "check_target", "is_mounted"]

@@ -1,0 +1,45 @@
+"""From what a file system raises to what a reader sees: one total table, applied in one place.
+
+::
+
+    OSError                         its own errno (EIO when it carries none)
+    ObjectChanged, OriginNotFound   ESTALE   the version that was opened, or listed, is gone
+    OriginDenied                    EACCES   the credentials do not suffice
+    Interrupted                     EINTR    the caller gave up, or the daemon is stopping
+    any other CacheError            EIO      explained by the log line
+    anything else                   EIO      a bug: the traceback is in the log
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cachefs.errors import CacheError, Interrupted, ObjectChanged, OriginDenied, OriginNotFound
+
+_TABLE: tuple[tuple[type[CacheError], int], ...] = (
+    (ObjectChanged, errno.ESTALE),
+    (OriginNotFound, errno.ESTALE),
+    (OriginDenied, errno.EACCES),
+    (Interrupted, errno.EINTR),
+)
+
+ORDINARY = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENODATA, errno.ERANGE, errno.EROFS, errno.EINTR, errno.ENOSYS,
+     errno.EINVAL, errno.EAGAIN, errno.ENOTTY}
+)  # fmt: skip
+"""Answers that programs ask for all day long: not worth a line in the log."""
+
+
+def errno_of(error: BaseException) -> int:
+    """The positive errno for `error`; defined for every exception."""
+    if isinstance(error, OSError):
+        return error.errno or errno.EIO
+    for kind, number in _TABLE:
+        if isinstance(error, kind):
+            return number
+    return errno.EIO
+
+
+def is_bug(error: BaseException) -> bool:
+    """Whether nobody foresaw `error`, so that the log needs its traceback."""
+    return not isinstance(error, (OSError, CacheError))

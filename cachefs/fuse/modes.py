@@ -1,0 +1,93 @@
+"""One inode, one mode: how each open must be answered. Pure; `OpenFiles` applies it.
+
+The kernel lets an inode be open either through its page cache or through a backing file, never both (tried on 6.18):
+
+- a passthrough open while a cached open or mapping lives fails with EIO, and so does a cached open while a passthrough
+  open lives: the daemon made a mistake, says the kernel, and the user sees it;
+- all passthrough opens of an inode must name the same backing id;
+- once the last open is released, either mode is free again. A RELEASE reaches us after the kernel has left the mode.
+
+So a blob that becomes complete while somebody reads it is still opened in cached mode by the others, until all have
+closed it once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from cachefs.types import FileHandle, Ino
+
+
+class Choice(Enum):
+    """How to answer an open."""
+
+    CACHED = auto()
+    REGISTER = auto()
+    """Passthrough, as the first: the backing file must be registered. If that fails: CACHED."""
+    SHARE = auto()
+    """Passthrough, with the backing id that the other opens have."""
+    REFUSE = auto()
+    """The kernel would only take a passthrough open, but there is no complete file (any more): EIO."""
+
+
+@dataclass(frozen=True, slots=True)
+class InodeState:
+    """The mode an inode is in, and how many opens hold it there. `backing_id` is None in cached mode."""
+
+    opens: int
+    backing_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The last open of an inode is gone. `backing_id` is to be given back; None: it was in cached mode."""
+
+    ino: Ino
+    backing_id: int | None
+
+
+class ModeTable:
+    """The open inodes of one mount. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._inodes: dict[Ino, InodeState] = {}
+        self._handles: dict[FileHandle, Ino] = {}
+
+    def choose(self, ino: Ino, *, complete: bool) -> Choice:
+        """How an open of `ino` must be answered; `complete`: there is a backing file, and passthrough is in use."""
+        state = self._inodes.get(ino)
+        if state is None:
+            return Choice.REGISTER if complete else Choice.CACHED
+        if state.backing_id is None:
+            return Choice.CACHED
+        return Choice.SHARE if complete else Choice.REFUSE
+
+    def backing_id(self, ino: Ino) -> int:
+        """The id that opens of `ino` share. KeyError when it is not open in passthrough."""
+        backing_id = self._inodes[ino].backing_id
+        if backing_id is None:
+            raise KeyError(ino)
+        return backing_id
+
+    def opened(self, ino: Ino, handle: FileHandle, backing_id: int | None) -> None:
+        """Record an open that is answered as `choose` said. ValueError if the kernel would refuse the answer."""
+        state = self._inodes.get(ino, InodeState(0, backing_id))
+        if state.backing_id != backing_id:
+            raise ValueError(f"inode {ino} is open with backing id {state.backing_id}, not {backing_id}")
+        self._inodes[ino] = replace(state, opens=state.opens + 1)
+        self._handles[handle] = ino
+
+    def released(self, handle: FileHandle) -> Closed | None:
+        """Record a release. Tells when it was the inode's last. KeyError for a handle that is not open."""
+        ino = self._handles.pop(handle)
+        state = self._inodes[ino]
+        if state.opens > 1:
+            self._inodes[ino] = replace(state, opens=state.opens - 1)
+            return None
+        del self._inodes[ino]
+        return Closed(ino, state.backing_id)
+
+    def handles(self) -> tuple[FileHandle, ...]:
+        """Every open handle."""
+        return tuple(self._handles)

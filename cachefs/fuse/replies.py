@@ -1,0 +1,169 @@
+"""Answers to READ: which requests still wait, and how the bytes of a file reach the kernel.
+
+A read is answered by whoever has its bytes, perhaps long after the device thread turned to other requests, and an
+INTERRUPT may want the same request answered with EINTR at that moment. `Unanswered` decides who is first; the other's
+answer is swallowed.
+
+The bytes of a file are copied twice: pread(2) into a buffer of ours, writev(2) from there. splice(2) through a pipe
+copies them once and measured no faster, and needs a pipe of 257 pages for a reply of 1 MiB, which is more than a process
+without CAP_SYS_RESOURCE may have: docs/design/0003-fuse-replies.md has the figures.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import mmap
+import os
+import threading
+
+from cachefs.fuse import abi, codec
+from cachefs.fuse.device import Device
+from cachefs.fuse.statistics import Counters
+from cachefs.ports import Buffer
+
+_log = logging.getLogger(__name__)
+
+
+class Unanswered:
+    """The reads that wait for an answer. Each is taken out exactly once, by the one that may answer it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards _waiting
+        self._waiting: set[int] = set()
+
+    def add(self, unique: int) -> None:
+        """A read has arrived."""
+        with self._lock:
+            self._waiting.add(unique)
+
+    def take(self, unique: int) -> bool:
+        """Whether the caller is the one to answer."""
+        with self._lock:
+            if unique not in self._waiting:
+                return False
+            self._waiting.remove(unique)
+            return True
+
+    def take_all(self) -> frozenset[int]:
+        """Every read that still waits: the caller answers them all."""
+        with self._lock:
+            taken = frozenset(self._waiting)
+            self._waiting.clear()
+            return taken
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
+class Buffers:
+    """Page-aligned buffers of one reply each, used again: as many as replies were ever sent at the same moment."""
+
+    def __init__(self) -> None:
+        self._free: list[memoryview] = []  # append and pop are atomic
+
+    def take(self) -> memoryview:
+        """A buffer of MAX_READ_BYTES; the one used last, whose pages are still in the processor's cache."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return memoryview(mmap.mmap(-1, abi.MAX_READ_BYTES))
+
+    def give(self, buffer: memoryview) -> None:
+        """Take a buffer back."""
+        self._free.append(buffer)
+
+
+class Replies:
+    """Sends the answers of one connection."""
+
+    def __init__(self, device: Device, counters: Counters) -> None:
+        self._device = device
+        self._counters = counters
+        self._buffers = Buffers()
+        self._unanswered = Unanswered()
+
+    def expect(self, unique: int) -> KernelReply:
+        """The reply to a read that has just arrived."""
+        self._unanswered.add(unique)
+        return KernelReply(self, unique)
+
+    def interrupt(self, unique: int) -> bool:
+        """Answer a waiting read with EINTR. False when no such read waits (any more)."""
+        if not self._unanswered.take(unique):
+            return False
+        self._send(codec.encode_error(unique, errno.EINTR))
+        return True
+
+    def fail_all(self, error: int) -> None:
+        """Answer every waiting read with this errno."""
+        for unique in self._unanswered.take_all():
+            self._send(codec.encode_error(unique, error))
+
+    def error(self, unique: int, error: int) -> None:
+        """See `ReadReply.error`."""
+        if self._unanswered.take(unique):
+            self._counters.failed()
+            self._send(codec.encode_error(unique, error))
+
+    def data(self, unique: int, data: Buffer) -> None:
+        """See `ReadReply.data`."""
+        if self._unanswered.take(unique):
+            self._deliver(unique, memoryview(data))
+
+    def file(self, unique: int, fd: int, offset: int, length: int) -> None:
+        """See `ReadReply.file`."""
+        if not self._unanswered.take(unique):
+            return
+        buffer = self._buffers.take()
+        try:
+            self._deliver(unique, _pread(fd, buffer[:length], offset))
+        except OSError as error:
+            _log.warning("fuse READ unique=%d: the cache file fails at %d+%d: %s", unique, offset, length, error)
+            self._counters.failed()
+            self._send(codec.encode_error(unique, errno.EIO))
+        finally:
+            self._buffers.give(buffer)
+
+    def _deliver(self, unique: int, data: memoryview) -> None:
+        self._counters.delivered(len(data))
+        self._send(codec.encode_header(unique, len(data)), data)
+
+    def _send(self, *parts: bytes | memoryview) -> None:
+        try:
+            self._device.send(*parts)
+        except OSError:
+            _log.exception("fuse: an answer of %d bytes was refused", sum(map(len, parts)))
+
+
+class KernelReply:
+    """`ReadReply` for one request of the kernel."""
+
+    __slots__ = ("_replies", "_unique")
+
+    def __init__(self, replies: Replies, unique: int) -> None:
+        self._replies = replies
+        self._unique = unique
+
+    def file(self, fd: int, offset: int, length: int) -> None:
+        """See `ReadReply.file`."""
+        self._replies.file(self._unique, fd, offset, length)
+
+    def data(self, data: Buffer) -> None:
+        """See `ReadReply.data`."""
+        self._replies.data(self._unique, data)
+
+    def error(self, errno: int) -> None:
+        """See `ReadReply.error`."""
+        self._replies.error(self._unique, errno)
+
+
+def _pread(fd: int, buffer: memoryview, offset: int) -> memoryview:
+    """Fill `buffer`. Raises OSError EIO when the file is shorter: a reader must not take that for the file's end."""
+    done = 0
+    while done < len(buffer):
+        count = os.preadv(fd, [buffer[done:]], offset + done)
+        if count == 0:
+            raise OSError(errno.EIO, f"the file ends at {offset + done}")
+        done += count
+    return buffer

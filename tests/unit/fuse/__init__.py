@@ -1,0 +1,1 @@
+"""The FUSE layer without a kernel."""
