@@ -139,7 +139,7 @@ class FsspecOrigin:
         if size is None or version is None:
             missing = "size" if size is None else "ETag, checksum or time"
             raise OriginProtocolError(
-                f"{what}: the file system gives no {missing} for {key}", hint="it cannot be cached"
+                f"{what}: the file system gives no {missing} for {key}", hint="such files cannot be cached"
             )
         return ObjectInfo(f"{self._authority}/{key}", key, int(size), version, _nanoseconds(details))
 

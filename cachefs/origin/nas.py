@@ -131,7 +131,7 @@ def open_nas(server: str, path: str, settings: NasSettings, state_dir: Path, sym
 
 def is_mounted(target: Path) -> bool:
     """Whether something is mounted on `target`, from the kernel's table: a stat could hang on a dead server."""
-    wanted = os.fsencode(os.path.realpath(target.parent) + f"/{target.name}")
+    wanted = os.fsencode(target.parent.resolve() / target.name)
     table = Path("/proc/self/mountinfo").read_bytes()
     return any(_unescape(line.split(b" ")[4]) == wanted for line in table.splitlines())
 

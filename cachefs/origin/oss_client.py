@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import alibabacloud_oss_v2 as sdk
-from alibabacloud_oss_v2.exceptions import BaseError, ServiceError
+from alibabacloud_oss_v2.exceptions import BaseError, BucketNameInvalidError, ObjectNameInvalidError, ServiceError
 from alibabacloud_oss_v2.types import CredentialsProvider, OperationInput
 
 from cachefs.errors import CacheError, OriginError, OriginNotFound, OriginProtocolError
@@ -51,6 +51,7 @@ class OssClient:
             connect_timeout_seconds=settings.connect_timeout_seconds,
             idle_timeout_seconds=settings.idle_timeout_seconds,
         )
+        self._transport = SdkTransport(self._pool)
         self._sdk = sdk.Client(
             sdk.Config(
                 region=endpoint.region,
@@ -59,12 +60,12 @@ class OssClient:
                 use_cname=endpoint.style == "cname",
                 signature_version=settings.signature_version,
                 credentials_provider=_provider(credentials),
-                http_client=SdkTransport(self._pool),
+                http_client=self._transport,
                 retry_max_attempts=1,  # who retries is the fetcher, which knows the deadline and the budget
             )
         )
-        self._lock = threading.Lock()  # guards the two below
-        self._delayed_answers = self._renewed_keys = 0
+        self._lock = threading.Lock()  # guards the one below
+        self._renewed_keys = 0
 
     def send(self, what: str, method: str, key: str, headers: Mapping[str, str], deadline: Deadline) -> Answer:
         """One request for the object `key`. The caller closes the answer, whose status is 2xx."""
@@ -73,7 +74,6 @@ class OssClient:
         )
         output = self._try(what, lambda: self._sdk.invoke_operation(request, readwrite_timeout=deadline.check(what)))
         answer: Answer = output.http_response.answer
-        self._notice_delay(answer.headers)
         return answer
 
     def list_page(self, what: str, prefix: str, token: str | None, max_keys: int, deadline: Deadline) -> Any:  # noqa: ANN401  # an SDK model
@@ -81,14 +81,12 @@ class OssClient:
         request = sdk.ListObjectsV2Request(
             bucket=self._bucket, prefix=prefix, continuation_token=token, max_keys=max_keys
         )
-        page = self._try(what, lambda: self._sdk.list_objects_v2(request, readwrite_timeout=deadline.check(what)))
-        self._notice_delay(page.headers)
-        return page
+        return self._try(what, lambda: self._sdk.list_objects_v2(request, readwrite_timeout=deadline.check(what)))
 
     def statistics(self) -> OssStatistics:
         """Counts so far."""
         with self._lock:
-            return OssStatistics(self._pool.statistics(), self._delayed_answers, self._renewed_keys)
+            return OssStatistics(self._pool.statistics(), self._transport.delayed_answers, self._renewed_keys)
 
     def close(self) -> None:
         """Close all connections."""
@@ -109,11 +107,6 @@ class OssClient:
             return _translated(what, call, temporary_keys=temporary)
         except _Refused as refused:
             raise refused.error from None
-
-    def _notice_delay(self, headers: Mapping[str, str]) -> None:
-        if "x-oss-qos-delay-time" in headers:
-            with self._lock:
-                self._delayed_answers += 1
 
 
 class _Refused(Exception):
@@ -154,7 +147,9 @@ def _translated(what: str, call: Callable[[], T], *, temporary_keys: bool) -> T:
         failure = _failure(cause, temporary_keys=temporary_keys)
         raised = oss_error(what, failure)
         raise (_Refused(raised) if newer_keys_may_help(failure) else raised) from None
-    raise OriginNotFound(f"{what}: {cause}") from None  # a name that OSS does not allow: there is no such thing
+    if isinstance(cause, (BucketNameInvalidError, ObjectNameInvalidError)):
+        raise OriginNotFound(f"{what}: {cause}") from None  # OSS allows no such name: there is no such thing
+    raise OriginProtocolError(f"{what}: {cause}") from None
 
 
 def _innermost(error: Exception) -> Exception:

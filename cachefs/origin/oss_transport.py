@@ -6,7 +6,9 @@ Its `HttpClient` is a public seam; behind it all requests of an origin share one
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,8 +46,9 @@ class SdkAnswer(HttpResponse):  # type: ignore[misc]  # the SDK carries no type 
 
     @property
     def headers(self) -> Headers:
-        """The header fields."""
-        return self.answer.headers
+        """The header fields, with a Date whether or not there was one: the SDK fails on an error without it."""
+        fields = self.answer.headers
+        return fields if "date" in fields else Headers({"Date": formatdate(usegmt=True), **fields})
 
     @property
     def is_closed(self) -> bool:
@@ -88,10 +91,15 @@ class SdkAnswer(HttpResponse):  # type: ignore[misc]  # the SDK carries no type 
 
 
 class SdkTransport(HttpClient):  # type: ignore[misc]  # the SDK carries no type information
-    """Carries the SDK's requests over one pool. `readwrite_timeout`, in seconds, bounds one whole exchange."""
+    """Carries the SDK's requests over one pool. `readwrite_timeout`, in seconds, bounds one whole exchange.
+
+    `delayed_answers` counts what OSS slowed down on purpose.
+    """
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
+        self._lock = threading.Lock()  # guards the one below
+        self.delayed_answers = 0
 
     def send(self, request: HttpRequest, *, readwrite_timeout: float, stream: bool = False) -> HttpResponse:
         """Send a request without a body. The body of a failed answer, and of any when not `stream`, is read too."""
@@ -101,6 +109,9 @@ class SdkTransport(HttpClient):  # type: ignore[misc]  # the SDK carries no type
         answer = SdkAnswer(
             request, self._pool.request(request.method, url.netloc, target, request.headers, deadline), deadline
         )
+        if "x-oss-qos-delay-time" in answer.headers:
+            with self._lock:
+                self.delayed_answers += 1
         if not stream:
             answer.read()
         return answer
