@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.local.machine import which
+from benchmarks.node.errors import NodeError
 from benchmarks.node.oss import BUCKET
 from benchmarks.node.processes import Child
 
 START_SECONDS = 20.0
 
 
-class ToolMissing(Exception):
+class ToolMissing(NodeError):
     """A program that is measured against is not installed; the message says how to get it."""
 
 

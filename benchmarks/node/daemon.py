@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.node.errors import NodeError
 from benchmarks.node.processes import POLL_SECONDS, Child, python
 
 START_SECONDS = 30.0
@@ -22,7 +24,7 @@ STOP_SECONDS = 45.0
 ANSWER_SECONDS = 60.0
 
 
-class DaemonRefused(Exception):
+class DaemonRefused(NodeError):
     """The daemon could not do what it was asked; the message is the daemon's own."""
 
 
@@ -77,10 +79,12 @@ class Daemon(Child):
         self.wait_until(self._is_ready, timeout_seconds=START_SECONDS)
 
     def _is_ready(self) -> bool:
-        try:
-            return self._request("GET", "/readyz").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
+        return self._listens() and self._request("GET", "/readyz").status_code == httpx.codes.OK
+
+    def _listens(self) -> bool:
+        """Asked with a socket of our own, because httpcore leaves its one open when a Unix socket refuses."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def mount(self, mount_id: str, source: str) -> Path:
         """Mount `source` and block until it can be read. Raises DaemonRefused."""

@@ -12,11 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from benchmarks.node.errors import NodeError
+
 POLL_SECONDS = 0.02
 REPOSITORY = Path(__file__).parents[2]
 
 
-class ChildFailed(Exception):
+class ChildFailed(NodeError):
     """A child ended too soon or did not get ready; the message ends with the last lines it wrote."""
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TypeVar
+
+from benchmarks.node.errors import NodeError
 
 Entered = TypeVar("Entered")
 
@@ -74,9 +77,10 @@ class Resources:
 
 
 def run_owning(work: Callable[[Resources], int]) -> int:
-    """Run `work` with resources of its own and answer what it answers, or 130 when it was interrupted.
+    """Run `work` with resources of its own: the exit status of a program that does nothing else.
 
-    By the time this returns or raises, everything `work` entered has been given back.
+    What `work` answers; 1, and the message on standard error, for a NodeError; 130 when it was interrupted. By the time
+    this returns or raises, everything `work` entered has been given back.
     """
     with Resources() as resources:
         try:
@@ -84,3 +88,6 @@ def run_owning(work: Callable[[Resources], int]) -> int:
                 return work(resources)
         except KeyboardInterrupt:
             return INTERRUPTED_EXIT_CODE
+        except NodeError as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            return 1

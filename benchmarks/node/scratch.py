@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.node.errors import NodeError
+
 MEMORY = Path("/dev/shm")
 HEADROOM_RATIO = 1.25
 """How much more memory than asked for must be free: the page cache of the mount and the processes need some too."""
@@ -18,7 +20,7 @@ MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
 
 
-class NotEnoughRoom(Exception):
+class NotEnoughRoom(NodeError):
     """Neither memory nor the temporary directory has room; the message says how much is missing."""
 
 

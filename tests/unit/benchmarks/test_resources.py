@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.node.errors import NodeError
 from benchmarks.node.resources import INTERRUPTED_EXIT_CODE, Resources, run_owning
 
 
@@ -123,6 +124,18 @@ def test_an_error_gives_everything_back_and_goes_on() -> None:
     with pytest.raises(LookupError):
         run_owning(work)
     assert log == ["entered", "left"]
+
+
+def test_an_error_of_the_surroundings_is_a_message_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    log: list[str] = []
+
+    def work(resources: Resources) -> int:
+        resources.enter(resource(log))
+        raise NodeError("the disk is on fire: use another one")
+
+    assert run_owning(work) == 1
+    assert log == ["entered", "left"]
+    assert capsys.readouterr().err == "NodeError: the disk is on fire: use another one\n"
 
 
 def test_the_handlers_of_before_are_back_afterwards() -> None:
