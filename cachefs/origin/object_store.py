@@ -147,6 +147,7 @@ class ObjectStoreOrigin:
 
 def open_object_store(source: Source, settings: OriginSettings) -> ObjectStoreOrigin:
     """An origin for a source of scheme s3, gs, az, http or https. Raises InvalidSource for settings obstore refuses."""
+    _check_credentials(source, settings)
     client: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=settings.connect_timeout_seconds),
         "timeout": timedelta(seconds=settings.request_timeout_seconds),
@@ -168,6 +169,8 @@ def _open_store(source: Source, settings: OriginSettings, client: Any, once: Any
         options["endpoint"] = settings.endpoint
     if source.scheme in HTTP_SCHEMES:
         return stores.HTTPStore(source.authority, client_options=client, retry_config=once)
+    if settings.credentials.provider == "anonymous":
+        options["skip_signature"] = True
     if source.scheme == "gs":
         return stores.GCSStore(bucket, config=_any(options), client_options=client, retry_config=once)
     if source.scheme == "az":
@@ -176,11 +179,18 @@ def _open_store(source: Source, settings: OriginSettings, client: Any, once: Any
     return stores.S3Store(bucket, config=_any(options), client_options=client, retry_config=once)
 
 
+def _check_credentials(source: Source, settings: OriginSettings) -> None:
+    """Refuse what would be ignored."""
+    usable = {"env", "anonymous", "static"} if source.scheme == "s3" else {"env", "anonymous"}
+    if settings.credentials.provider not in usable:
+        hint = f"use {' or '.join(sorted(usable))}, or give the keys as `options` of the obstore client"
+        problem = f"credentials.provider {settings.credentials.provider!r} does not work for {source.scheme}"
+        raise InvalidSource(f"{source.uri}: {problem}", hint=hint)
+
+
 def _s3_options(settings: OriginSettings) -> dict[str, Any]:
     keys = settings.credentials
     options: dict[str, Any] = {"region": settings.region} if settings.region else {}
-    if keys.provider == "anonymous":
-        options["skip_signature"] = True
     if keys.provider == "static":
         options |= {"access_key_id": keys.access_key_id, "secret_access_key": keys.access_key_secret}
         if keys.security_token:

@@ -1,10 +1,10 @@
 """One HTTP/1.1 connection whose bodies are moved by the kernel: few, large receives into one reused buffer.
 
-Why not ``http.client``: its body goes through a Python method per ``recv``, six to nine of them per MiB, each of which
-gives the GIL away and has to get it back, and a ``poll`` before each when there is a timeout. Here the socket is blocking
-and ``MSG_WAITALL`` lets one system call fill the whole MiB (docs/design/0002-oss-client.md has the figures). Timeouts
-are therefore the kernel's, ``SO_RCVTIMEO``: a Python timeout would make the socket non-blocking. TLS sockets keep
-Python's timeouts, since OpenSSL hands out records of at most 16 KiB anyway.
+Why not ``http.client``: its body goes through a Python method per ``recv``, six to nine of them per MiB, with a
+``poll`` before each when there is a timeout, and each gives the GIL away and has to get it back. Here the socket is
+blocking and ``MSG_WAITALL`` lets one system call fill the whole MiB (docs/design/0002-oss-client.md has the figures).
+Timeouts are therefore the kernel's, ``SO_RCVTIMEO``: a Python timeout would make the socket non-blocking. TLS sockets
+keep Python's timeouts, since OpenSSL hands out records of at most 16 KiB anyway.
 """
 
 from __future__ import annotations

@@ -62,7 +62,6 @@ def test_s3_keys() -> None:
         "secret_access_key": "b",
         "session_token": "c",
     }
-    assert _s3_options(OriginSettings(credentials=CredentialSettings(provider="anonymous"))) == {"skip_signature": True}
     assert _s3_options(OriginSettings()) == {}
 
 
@@ -77,6 +76,22 @@ def test_other_stores_open_with_their_own_options(uri: str, options: dict[str, s
     origin = open_origin(parse_source(uri), OriginSettings(options=options), state_dir=tmp_path)
     assert origin.authority == uri.removesuffix("/p")
     origin.close()
+
+
+@pytest.mark.parametrize(
+    ("uri", "credentials"),
+    [
+        ("s3://bucket/p", CredentialSettings(provider="ecs_ram_role")),
+        ("gs://bucket/p", CredentialSettings(provider="static", access_key_id="a", access_key_secret="b")),
+        ("https://host/x", CredentialSettings(provider="file", path="/x")),
+    ],
+)
+def test_credentials_that_would_be_ignored_are_refused(
+    uri: str, credentials: CredentialSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidSource, match=f"'{credentials.provider}' does not work for") as caught:
+        open_origin(parse_source(uri), OriginSettings(credentials=credentials), state_dir=tmp_path)
+    assert "options" in caught.value.hint
 
 
 def test_an_option_that_does_not_exist_is_named(tmp_path: Path) -> None:
