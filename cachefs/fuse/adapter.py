@@ -149,9 +149,8 @@ class Adapter:
             reply.error(self._explain(request, error))
 
     def _release(self, request: Request) -> bytes:
-        stale = self._files.release(codec.decode_release(request.body))
-        if stale is not None:
-            self._notifier.invalidate_inode(stale)
+        if self._files.release(request.ino, codec.decode_release(request.body)):
+            self._notifier.invalidate_inode(request.ino)
         return b""
 
     def _opendir(self, request: Request) -> bytes:

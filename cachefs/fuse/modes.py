@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from cachefs.types import FileHandle, Ino
+from cachefs.types import Ino
 
 
 class Choice(Enum):
@@ -39,12 +39,15 @@ class InodeState:
     backing_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The last open of an inode is gone. `backing_id` is to be given back; None: it was in cached mode."""
+class Left(Enum):
+    """What a release leaves behind."""
 
-    ino: Ino
-    backing_id: int | None
+    OPEN = auto()
+    """Others still have the inode open."""
+    CACHED = auto()
+    """Nobody does, and the kernel may hold cached pages of it."""
+    PASSTHROUGH = auto()
+    """Nobody does, and the backing id is to be given back."""
 
 
 class ModeTable:
@@ -52,7 +55,6 @@ class ModeTable:
 
     def __init__(self) -> None:
         self._inodes: dict[Ino, InodeState] = {}
-        self._handles: dict[FileHandle, Ino] = {}
 
     def choose(self, ino: Ino, *, complete: bool) -> Choice:
         """How an open of `ino` must be answered; `complete`: there is a backing file, and passthrough is in use."""
@@ -70,24 +72,18 @@ class ModeTable:
             raise KeyError(ino)
         return backing_id
 
-    def opened(self, ino: Ino, handle: FileHandle, backing_id: int | None) -> None:
+    def opened(self, ino: Ino, backing_id: int | None) -> None:
         """Record an open that is answered as `choose` said. ValueError if the kernel would refuse the answer."""
         state = self._inodes.get(ino, InodeState(0, backing_id))
         if state.backing_id != backing_id:
             raise ValueError(f"inode {ino} is open with backing id {state.backing_id}, not {backing_id}")
         self._inodes[ino] = replace(state, opens=state.opens + 1)
-        self._handles[handle] = ino
 
-    def released(self, handle: FileHandle) -> Closed | None:
-        """Record a release. Tells when it was the inode's last. KeyError for a handle that is not open."""
-        ino = self._handles.pop(handle)
+    def released(self, ino: Ino) -> tuple[Left, int | None]:
+        """Record a release: what it leaves, and the backing id to give back. KeyError when `ino` is not open."""
         state = self._inodes[ino]
         if state.opens > 1:
             self._inodes[ino] = replace(state, opens=state.opens - 1)
-            return None
+            return Left.OPEN, None
         del self._inodes[ino]
-        return Closed(ino, state.backing_id)
-
-    def handles(self) -> tuple[FileHandle, ...]:
-        """Every open handle."""
-        return tuple(self._handles)
+        return (Left.CACHED if state.backing_id is None else Left.PASSTHROUGH), state.backing_id

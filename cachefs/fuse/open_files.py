@@ -6,10 +6,11 @@ import errno
 import logging
 import os
 import threading
+from collections import Counter
 
 from cachefs.fuse.abi import OpenFlag
 from cachefs.fuse.device import Device, DeviceClosed
-from cachefs.fuse.modes import Choice, ModeTable
+from cachefs.fuse.modes import Choice, Left, ModeTable
 from cachefs.fuse.statistics import Counters
 from cachefs.ports import FileSystem, Opened
 from cachefs.types import FileHandle, Ino
@@ -31,9 +32,10 @@ class OpenFiles:
         self._device = device
         self._counters = counters
         self._passthrough = passthrough
-        # Guards _modes and _refusals, and makes a mode and the registration of its backing file one step.
+        # Guards _modes, _open and _refusals, and makes a mode and the registration of its backing file one step.
         self._lock = threading.Lock()
         self._modes = ModeTable()
+        self._open: Counter[tuple[Ino, FileHandle]] = Counter()  # a file system may give one handle to many opens
         self._refusals: set[int] = set()
 
     def open(self, ino: Ino) -> tuple[FileHandle, OpenFlag, int]:
@@ -47,27 +49,27 @@ class OpenFiles:
         self._counters.opened(passthrough=backing_id is not None)
         return opened.handle, flags, backing_id or 0
 
-    def release(self, handle: FileHandle) -> Ino | None:
-        """Close `handle`. Returns the inode if the kernel's copy of its pages is now a second copy: drop it."""
+    def release(self, ino: Ino, handle: FileHandle) -> bool:
+        """Close `handle`. True if the kernel's copy of the inode's pages is now a second copy: drop it."""
         with self._lock:
-            closed = self._modes.released(handle)
-            if closed and closed.backing_id is not None:
-                self._device.backing_close(closed.backing_id)
-        complete = self._fs.release(handle)
-        left_cached = closed is not None and closed.backing_id is None
-        return closed.ino if closed and left_cached and complete else None
+            left, backing_id = self._modes.released(ino)
+            self._open -= Counter([(ino, handle)])  # drops what becomes 0
+            if backing_id is not None:
+                self._device.backing_close(backing_id)
+        return self._fs.release(handle) and left is Left.CACHED
 
     def release_all(self) -> None:
         """Close every handle: the connection is gone, and no RELEASE will come."""
         with self._lock:
-            handles = self._modes.handles()
-        for handle in handles:
-            self.release(handle)
+            outstanding = list(self._open.elements())
+        for ino, handle in outstanding:
+            self.release(ino, handle)
 
     def _enter(self, ino: Ino, opened: Opened) -> tuple[OpenFlag, int | None]:
         with self._lock:
             flags, backing_id = self._answer(ino, opened)
-            self._modes.opened(ino, opened.handle, backing_id)
+            self._modes.opened(ino, backing_id)
+            self._open[ino, opened.handle] += 1
         return flags, backing_id
 
     def _answer(self, ino: Ino, opened: Opened) -> tuple[OpenFlag, int | None]:

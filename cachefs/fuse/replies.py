@@ -5,8 +5,8 @@ INTERRUPT may want the same request answered with EINTR at that moment. `Unanswe
 answer is swallowed.
 
 The bytes of a file are copied twice: pread(2) into a buffer of ours, writev(2) from there. splice(2) through a pipe
-copies them once and measured no faster, and needs a pipe of 257 pages for a reply of 1 MiB, which is more than a process
-without CAP_SYS_RESOURCE may have: docs/design/0003-fuse-replies.md has the figures.
+copies them once and measured no faster, and needs a pipe of 257 pages for a reply of 1 MiB, which is more than a
+process without CAP_SYS_RESOURCE may have: docs/design/0003-fuse-replies.md has the figures.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from cachefs.fuse.modes import Choice, Closed, ModeTable
+from cachefs.fuse.modes import Choice, Left, ModeTable
 from cachefs.types import FileHandle, Ino
 
 INODE = Ino(5)
@@ -19,7 +19,7 @@ def test_incomplete_is_cached() -> None:
 def test_complete_is_registered_once_and_shared() -> None:
     table = ModeTable()
     assert table.choose(INODE, complete=True) is Choice.REGISTER
-    table.opened(INODE, FileHandle(1), 9)
+    table.opened(INODE, 9)
     assert table.choose(INODE, complete=True) is Choice.SHARE
     assert table.backing_id(INODE) == 9
     assert table.choose(Ino(6), complete=True) is Choice.REGISTER
@@ -27,45 +27,45 @@ def test_complete_is_registered_once_and_shared() -> None:
 
 def test_a_blob_that_gets_complete_while_open_stays_cached_until_all_have_closed() -> None:
     table = ModeTable()
-    table.opened(INODE, FileHandle(1), None)
+    table.opened(INODE, None)
     assert table.choose(INODE, complete=True) is Choice.CACHED
-    table.opened(INODE, FileHandle(2), None)
-    assert table.released(FileHandle(1)) is None
+    table.opened(INODE, None)
+    assert table.released(INODE) == (Left.OPEN, None)
     assert table.choose(INODE, complete=True) is Choice.CACHED
-    assert table.released(FileHandle(2)) == Closed(INODE, None)
+    assert table.released(INODE) == (Left.CACHED, None)
     assert table.choose(INODE, complete=True) is Choice.REGISTER
 
 
 def test_the_backing_id_comes_back_with_the_last_release() -> None:
     table = ModeTable()
-    table.opened(INODE, FileHandle(1), 9)
-    table.opened(INODE, FileHandle(2), 9)
-    assert table.released(FileHandle(2)) is None
-    assert table.released(FileHandle(1)) == Closed(INODE, 9)
+    table.opened(INODE, 9)
+    table.opened(INODE, 9)
+    assert table.released(INODE) == (Left.OPEN, None)
+    assert table.released(INODE) == (Left.PASSTHROUGH, 9)
 
 
 def test_no_cached_open_beside_passthrough() -> None:
     table = ModeTable()
-    table.opened(INODE, FileHandle(1), 9)
+    table.opened(INODE, 9)
     assert table.choose(INODE, complete=False) is Choice.REFUSE
 
 
 def test_what_the_kernel_would_refuse_is_not_recorded() -> None:
     table = ModeTable()
-    table.opened(INODE, FileHandle(1), 9)
+    table.opened(INODE, 9)
     for backing_id in (None, 8):
         with pytest.raises(ValueError, match="is open with backing id 9"):
-            table.opened(INODE, FileHandle(2), backing_id)
-    assert table.handles() == (1,)
+            table.opened(INODE, backing_id)
+    assert table.released(INODE) == (Left.PASSTHROUGH, 9)
 
 
 def test_unknown_names_are_errors() -> None:
     table = ModeTable()
     with pytest.raises(KeyError):
-        table.released(FileHandle(1))
+        table.released(INODE)
     with pytest.raises(KeyError):
         table.backing_id(INODE)
-    table.opened(INODE, FileHandle(1), None)
+    table.opened(INODE, None)
     with pytest.raises(KeyError):
         table.backing_id(INODE)
 
@@ -96,7 +96,7 @@ class Kernel(RuleBasedStateMachine):
                 self.registered.add(backing_id)
             case _:
                 backing_id = None
-        self.table.opened(ino, handle, backing_id)
+        self.table.opened(ino, backing_id)
         self.kernel[handle] = ino, backing_id
         return handle
 
@@ -105,9 +105,10 @@ class Kernel(RuleBasedStateMachine):
         if handle == 0:
             return
         ino, backing_id = self.kernel.pop(handle)
-        closed = self.table.released(handle)
+        left = self.table.released(ino)
         last = all(other != ino for other, _ in self.kernel.values())
-        assert closed == (Closed(ino, backing_id) if last else None)
+        mode = Left.CACHED if backing_id is None else Left.PASSTHROUGH
+        assert left == ((mode, backing_id) if last else (Left.OPEN, None))
         if last and backing_id is not None:
             self.registered.remove(backing_id)
 
@@ -118,7 +119,6 @@ class Kernel(RuleBasedStateMachine):
             by_inode.setdefault(ino, set()).add(backing_id)
         assert all(len(ids) == 1 for ids in by_inode.values())
         assert self.registered == {backing_id for _, backing_id in self.kernel.values() if backing_id is not None}
-        assert set(self.table.handles()) == set(self.kernel)
 
 
 TestKernel = Kernel.TestCase
