@@ -106,9 +106,9 @@ class Blob:
 
     def expect_crc64(self, crc64: int) -> None:
         """The origin says what the CRC-64/XZ of the whole is. Ignored when that is known, or the blob is sealed."""
+        if self.meta.crc64 is not None or self.sealed:
+            return
         with self._lock:
-            if self.meta.crc64 is not None or self.sealed:
-                return
             self.meta = replace(self.meta, crc64=crc64)
             try:
                 write_meta(self.calls, self.tier.paths(self.blob_id), self.meta)
@@ -131,7 +131,8 @@ class Blob:
             need_bytes = self._need_bytes(span)
             self._host.reserve(self.blob_id, need_bytes)
         except BaseException:
-            self._writing.discard(chunk)
+            with self._lock:
+                self._writing.discard(chunk)
             raise
         writer = ChunkWriter(self, chunk, span, need_bytes, with_crc=self.meta.crc64 is not None)
         try:
@@ -161,7 +162,7 @@ class Blob:
             self.tier.fault(Step.DATA_READ, error)
             digest = b""
         with self._lock:
-            if self._states[chunk] == ChunkState.MISSING:  # taken by a writer meanwhile
+            if self._states[chunk] == ChunkState.MISSING or chunk in self._writing:  # it will be fetched anyway
                 return True
             if digest == self._index.digest(chunk):
                 return self._accept(chunk)
@@ -209,7 +210,8 @@ class Blob:
             self._complete()
         except OSError as error:
             self.tier.fault(Step.INDEX_BIT, error)
-        except CorruptBlob:  # counted and logged; the chunks are MISSING
+        except CorruptBlob as error:
+            log.warning("blob %s in %s: %s; all its chunks are misses", self.blob_id, self.tier.path, error)
             return False
         return True
 

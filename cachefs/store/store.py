@@ -22,9 +22,10 @@ from cachefs.store.index import index_bytes
 from cachefs.store.meta import Meta, read_boot_id
 from cachefs.store.oscalls import Calls, Step
 from cachefs.store.recovery import recover
+from cachefs.store.report import blob_status, tier_statistics
 from cachefs.store.room import Room
 from cachefs.store.tier import Tier
-from cachefs.store.values import BlobStatus, StoreStatistics, TierSettings, TierStatistics
+from cachefs.store.values import BlobStatus, StoreStatistics, TierSettings
 from cachefs.types import BlobId, BlobKey, ObjectInfo
 
 log = logging.getLogger(__name__)
@@ -78,12 +79,12 @@ class Store:
         """The blob that caches `info`, if there is one. Takes no reference."""
         with self._lock:
             entry = self._catalog.get(BlobKey.of(info, self._chunk_bytes).blob_id)
-            return self._status(entry) if entry else None
+            return blob_status(entry, self._tiers[entry.tier]) if entry else None
 
     def blobs(self) -> list[BlobStatus]:
         """All blobs."""
         with self._lock:
-            return [self._status(entry) for entry in self._catalog]
+            return [blob_status(entry, self._tiers[entry.tier]) for entry in self._catalog]
 
     def pin(self, blob_id: BlobId, holder: str = "") -> None:
         """Keep the blob from eviction until the same `holder` unpins it. Idempotent. KeyError when it is not here.
@@ -124,7 +125,7 @@ class Store:
     def statistics(self) -> StoreStatistics:
         """Counts of one moment."""
         with self._lock:
-            tiers = tuple(self._tier_statistics(number) for number in range(len(self._tiers)))
+            tiers = tuple(tier_statistics(tier, number, self._catalog) for number, tier in enumerate(self._tiers))
         return StoreStatistics(tiers=tiers, **self._counters.snapshot())
 
     def close(self) -> None:
@@ -288,40 +289,11 @@ class Store:
         self._counters.add(Event.NO_SPACE)
         return NoSpace(f"{key.uri}: its {need_bytes} bytes are more than the capacity of any tier")
 
-    # Looking.
-
     def _known(self, blob_id: BlobId) -> Entry:
         entry = self._catalog.get(blob_id)
         if entry is None:
             raise KeyError(blob_id)
         return entry
-
-    def _status(self, entry: Entry) -> BlobStatus:
-        if entry.blob:
-            entry.note(entry.blob)
-        return BlobStatus(
-            blob_id=entry.blob_id,
-            key=entry.key,
-            tier=self._tiers[entry.tier].path,
-            resident_bytes=entry.resident_bytes,
-            allocated_bytes=entry.allocated_bytes,
-            sealed=entry.sealed,
-            references=entry.references,
-            pinned=bool(entry.holders),
-            last_used=entry.last_used,
-        )
-
-    def _tier_statistics(self, number: int) -> TierStatistics:
-        tier, account = self._tiers[number], self._catalog.accounts[number]
-        return TierStatistics(
-            path=tier.path,
-            capacity_bytes=tier.settings.capacity_bytes,
-            used_bytes=account.used,
-            reserved_bytes=account.reserved,
-            free_bytes=tier.free_bytes(),
-            blobs=sum(entry.tier == number for entry in self._catalog),
-            faults=tier.faults,
-        )
 
 
 def _open_tiers(tiers: Sequence[TierSettings], calls: Calls) -> list[Tier]:

@@ -1,0 +1,64 @@
+"""Which tier, which victims, how much room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cachefs.store.placement import Candidate, TierRoom, blocks, choose_victims, headroom, preference
+from cachefs.store.values import TierSettings
+from cachefs.types import BlobId
+
+FULL = TierRoom(capacity_bytes=100, room_bytes=0, evictable_bytes=0)
+EVICTABLE = TierRoom(capacity_bytes=100, room_bytes=10, evictable_bytes=80)
+EMPTY = TierRoom(capacity_bytes=100, room_bytes=100, evictable_bytes=0)
+SMALL = TierRoom(capacity_bytes=20, room_bytes=20, evictable_bytes=0)
+
+
+def candidate(name: str, size: int, when: float) -> Candidate:
+    return Candidate(BlobId(name), size, when)
+
+
+def test_the_first_tier_with_room_wins() -> None:
+    assert preference(50, [EMPTY, EMPTY]) == [0, 1]
+
+
+def test_room_now_is_better_than_room_after_eviction() -> None:
+    assert preference(50, [EVICTABLE, EMPTY]) == [1, 0]
+
+
+def test_room_after_eviction_is_better_than_a_tier_in_use() -> None:
+    assert preference(50, [FULL, EVICTABLE]) == [1, 0]
+
+
+def test_a_tier_that_is_too_small_is_not_tried() -> None:
+    assert preference(50, [SMALL, FULL]) == [1]
+    assert preference(500, [SMALL, FULL]) == []
+
+
+def test_what_open_blobs_still_want_is_not_given_away() -> None:
+    wanted = TierRoom(capacity_bytes=100, room_bytes=-60, evictable_bytes=80)
+    assert preference(50, [wanted, EVICTABLE]) == [1, 0]
+
+
+def test_victims_are_the_coldest_that_suffice() -> None:
+    blobs = [candidate("warm", 50, 3.0), candidate("cold", 10, 1.0), candidate("cool", 20, 2.0)]
+    assert choose_victims(blobs, 15) == ["cold", "cool"]
+
+
+def test_nobody_is_given_up_in_vain() -> None:
+    assert choose_victims([candidate("cold", 10, 1.0)], 11) == []
+
+
+def test_no_victims_when_nothing_lacks() -> None:
+    assert choose_victims([candidate("cold", 10, 1.0)], 0) == []
+
+
+def test_headroom_is_the_tighter_of_cap_and_floor() -> None:
+    settings = TierSettings(Path("/t"), capacity_bytes=100, min_free_bytes=30)
+    assert headroom(settings, taken_bytes=40, free_bytes=1000, reserved_on_device_bytes=0) == 60
+    assert headroom(settings, taken_bytes=40, free_bytes=80, reserved_on_device_bytes=20) == 30
+    assert headroom(settings, taken_bytes=40, free_bytes=20, reserved_on_device_bytes=0) == -10
+
+
+def test_blocks_round_up() -> None:
+    assert [blocks(size) for size in (0, 1, 4096, 4097)] == [0, 4096, 4096, 8192]
