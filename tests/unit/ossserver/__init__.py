@@ -1,0 +1,1 @@
+"""The OSS test server, part by part."""
