@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -31,6 +32,8 @@ class Connection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         token = endpoint.token()
+        if endpoint.url is None:
+            _knock(endpoint)
         transport = None if endpoint.url else httpx.HTTPTransport(uds=str(endpoint.socket))
         self._http = httpx.Client(
             base_url=endpoint.url or "http://localhost",
@@ -115,6 +118,18 @@ class Connection:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise DaemonUnreachable(
                 f"lost the daemon: {self.endpoint}: {error}", hint="it stopped or was restarted: try again"
+            ) from error
+
+
+def _knock(endpoint: Endpoint) -> None:
+    """Raise DaemonUnreachable unless somebody listens on the socket: sooner and clearer than an HTTP client says it."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(CONNECT_SECONDS)
+        try:
+            caller.connect(str(endpoint.socket))
+        except OSError as error:
+            raise DaemonUnreachable(
+                f"cannot reach the daemon: {endpoint}: {error.strerror or error}", hint=_unreachable_hint(endpoint)
             ) from error
 
 

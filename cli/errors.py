@@ -39,16 +39,16 @@ class ApiError(CliError):
     """A problem document of the daemon. `status` is the HTTP status."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        self.problem = dict(problem)
         self.status = status
         self.code = str(problem.get("code") or f"http_{status}")
+        self._problem = dict(problem)
         self.exit_code = exit_code_of(self.code, status)
         text = problem.get("detail") or problem.get("title") or f"the daemon answered {status}"
         super().__init__(str(text), hint=str(problem.get("hint") or ""))
 
     def document(self) -> dict[str, Any]:
-        """What the daemon said, unaltered."""
-        return self.problem
+        """What the daemon said, unaltered; our own words where it said nothing."""
+        return self._problem or super().document()
 
 
 class DaemonUnreachable(CliError):

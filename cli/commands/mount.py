@@ -6,17 +6,13 @@ import hashlib
 import importlib
 import os.path
 import re
+from pathlib import Path
 
 import click
 
-from cli.api import Api, connect
-from cli.documents import Mount
-from cli.errors import WaitInterrupted
+from cli.api import connect
+from cli.mounting import Wanted, emit_mount, mount_and_wait
 from cli.options import Invocation, with_invocation
-from cli.output import emit_json, emit_line, emit_note
-from cli.progress import reporter
-from cli.units import size_text
-from cli.waiting import FIRST_WAIT_SECONDS, failure, wait_for_mount
 
 ID_NAME_CHARS = 40
 """Of the path, in an id: enough to recognise it by in a log line."""
@@ -28,20 +24,29 @@ ID_NAME_CHARS = 40
 @click.option("--id", "mount_id", help="Name of the mount in the API. Default: made from TARGET.")
 @click.option("--warm", is_flag=True, help="Wait until all files are in the cache, too.")
 @click.option("--foreground", is_flag=True, help="Stay, and unmount on Ctrl-C. Starts a daemon if none is running.")
+@click.option("--config", type=click.Path(path_type=Path), help="For that daemon, if it must be started: mows.yaml.")
 @with_invocation
 def command(
-    invocation: Invocation, source: str, target: str, *, mount_id: str | None, warm: bool, foreground: bool
+    invocation: Invocation,
+    source: str,
+    target: str,
+    *,
+    mount_id: str | None,
+    warm: bool,
+    foreground: bool,
+    config: Path | None,
 ) -> None:
     """The same command again changes nothing; another SOURCE for the same TARGET is a conflict."""
     path = os.path.abspath(target)  # noqa: PTH100 - as text: symbolic links are for the daemon to judge
-    name = mount_id or default_id(path)
-    body = {"source": source, "mount_path": path, "warm": warm}
+    wanted = Wanted(mount_id or default_id(path), source, path, warm)
     if foreground:
         # Imported only here: an embedded daemon is the whole of `mows`, three times the start-up time of the rest.
-        importlib.import_module("cli.foreground").run(invocation, name, body)
+        importlib.import_module("cli.foreground").run(invocation, wanted, config)
         return
+    if config is not None:
+        raise click.UsageError("--config is for --foreground: a running daemon has its configuration")
     with connect(invocation.endpoint) as api:
-        mount = mount_and_wait(api, name, body, quiet=invocation.as_json)
+        mount = mount_and_wait(api, wanted, quiet=invocation.as_json)
     emit_mount(mount, as_json=invocation.as_json)
 
 
@@ -53,31 +58,3 @@ def default_id(path: str) -> str:
     readable = re.sub(r"[^A-Za-z0-9]+", "-", path).strip("-")[-ID_NAME_CHARS:].strip("-")
     digest = hashlib.blake2s(path.encode(errors="surrogateescape"), digest_size=4).hexdigest()
     return f"{readable}-{digest}" if readable else digest
-
-
-def mount_and_wait(api: Api, mount_id: str, body: dict[str, object], *, quiet: bool) -> Mount:
-    """Put the mount and wait until it is settled. Raises the failure it ended in, WaitInterrupted on Ctrl-C."""
-    try:
-        mount = api.put_mount(mount_id, body, wait_seconds=FIRST_WAIT_SECONDS)
-        with reporter(str(body["source"]), quiet=quiet) as progress:
-            mount = wait_for_mount(api, mount, progress.show)
-    except KeyboardInterrupt:
-        raise WaitInterrupted(
-            f"stopped waiting: the mount goes on in the daemon: {mount_id}",
-            hint=f"`mows status` shows it, `mows umount {mount_id}` ends it",
-        ) from None
-    if mount["error"] is not None and (mount["state"] == "failed" or body["warm"]):
-        done = "cannot mount" if mount["state"] == "failed" else f"mounted on {mount['mount_path']}, but not warm"
-        raise failure(f"{done}: {mount['source']}", mount["error"])
-    return mount
-
-
-def emit_mount(mount: Mount, *, as_json: bool) -> None:
-    """Say what is there now."""
-    if as_json:
-        emit_json(mount)
-        return
-    total = size_text(mount["bytes"]["total"])
-    emit_line(f"{mount['state']}: {mount['source']} on {mount['mount_path']} ({mount['files']} files, {total})")
-    if mount["hidden"]:
-        emit_note(f"{mount['hidden']} keys cannot be shown as files: `mows ls --hidden {mount['source']}` says why")

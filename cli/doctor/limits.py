@@ -39,8 +39,8 @@ def open_files(soft: int, hard: int) -> Finding:
 
 def memory(meminfo: str, cgroup_limit: str, memory_tier_bytes: int) -> Finding:
     """Whether the memory tiers and the daemon fit; `meminfo` and `cgroup_limit` as the kernel writes them."""
-    total_bytes = _meminfo_bytes(meminfo, "MemTotal")
-    available_bytes = _meminfo_bytes(meminfo, "MemAvailable")
+    total_bytes = meminfo_bytes(meminfo, "MemTotal")
+    available_bytes = meminfo_bytes(meminfo, "MemAvailable")
     limit = cgroup_limit.strip()
     # Pages of a tmpfs count against the memory of the container that wrote them.
     most_bytes = total_bytes if limit == "max" else min(total_bytes, int(limit))
@@ -57,6 +57,7 @@ def memory(meminfo: str, cgroup_limit: str, memory_tier_bytes: int) -> Finding:
     return ok("memory", f"{needs} of {size_text(most_bytes)}")
 
 
-def _meminfo_bytes(meminfo: str, key: str) -> int:
+def meminfo_bytes(meminfo: str, key: str) -> int:
+    """A row of ``/proc/meminfo``; 0 when there is none."""
     found = re.search(rf"^{key}:\s*(\d+) kB", meminfo, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
