@@ -1,0 +1,121 @@
+"""Singleflight: what each chunk of one blob is doing on this node, so that none is ever fetched twice at a time.
+
+A chunk is in flight as part of one span. Whoever else wants it meanwhile waits for that flight, so cancelling one
+waiter harms no other. A failure is not remembered: the chunk can be started again at once or after a pause. Whenever a
+chunk is wanted the store is asked again, because it may have been verified away or filled since.
+
+Owned by the loop. One byte per chunk, so that finding the next run of startable chunks is one search in C, whatever the
+size of the blob.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+
+from cachefs.fetch.span import Span
+from cachefs.store import ChunkState
+
+
+class Mark(IntEnum):
+    """What a chunk is doing."""
+
+    IDLE = 0
+    """Nothing to do: it is here, or was when it was last looked at."""
+    FETCH = 1
+    """May be fetched."""
+    VERIFY = 2
+    """May be verified: it was written before an unclean stop."""
+    FLYING = 3
+    """Part of a span."""
+    PAUSED = 4
+    """Failed, and not to be tried again yet."""
+
+
+_OF_STATE = {
+    ChunkState.PRESENT: Mark.IDLE,
+    ChunkState.MISSING: Mark.FETCH,
+    ChunkState.SUSPECT: Mark.VERIFY,
+}
+
+_RUN = re.compile(rb"\x01+|\x02+")
+
+
+def next_run(marks: bytes | bytearray, chunks: range) -> range:
+    """The first run of consecutive startable chunks of one kind inside `chunks`; empty when there is none."""
+    found = _RUN.search(marks, chunks.start, chunks.stop)
+    return range(found.start(), found.end()) if found else range(0)
+
+
+class Flights:
+    """The chunks of one blob. `state` asks the store (or what stands in for it) about one chunk, without blocking."""
+
+    def __init__(self, count: int, state: Callable[[int], ChunkState]) -> None:
+        self._state = state
+        self._spans: dict[int, Span] = {}
+        self._paused: dict[int, float] = {}
+        self._attempts: dict[int, int] = {}
+        self._marks = bytearray(_OF_STATE[state(chunk)] for chunk in range(count))
+
+    @property
+    def marks(self) -> bytes:
+        """A copy of all marks."""
+        return bytes(self._marks)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is in flight, startable or paused."""
+        return not self._spans and not self._paused and self.startable() == 0
+
+    def startable(self) -> int:
+        """Number of chunks that could be started now."""
+        return self._marks.count(Mark.FETCH) + self._marks.count(Mark.VERIFY)
+
+    def want(self, chunk: int) -> Span | None:
+        """Look at `chunk` again. Returns the flight it is part of, if any; else it is startable, paused or here."""
+        if self._marks[chunk] in (Mark.FLYING, Mark.PAUSED):
+            return self._spans.get(chunk)
+        self._marks[chunk] = _OF_STATE[self._state(chunk)]
+        return None
+
+    def want_all(self) -> None:
+        """Look at every chunk again."""
+        for chunk in range(len(self._marks)):
+            self.want(chunk)
+
+    def begin(self, span: Span, chunks: Iterable[int]) -> None:
+        """`chunks` are in flight as part of `span`. Raises RuntimeError when one of them already is."""
+        for chunk in chunks:
+            if self._marks[chunk] not in (Mark.FETCH, Mark.VERIFY):
+                raise RuntimeError(f"chunk {chunk} cannot be started: {Mark(self._marks[chunk]).name}")
+            self._marks[chunk] = Mark.FLYING
+            self._spans[chunk] = span
+
+    def end(self, chunks: Iterable[int]) -> None:
+        """`chunks` are no longer in flight; they are startable where the store still misses them."""
+        for chunk in chunks:
+            del self._spans[chunk]
+            self._marks[chunk] = _OF_STATE[self._state(chunk)]
+            if self._marks[chunk] == Mark.IDLE:
+                self._attempts.pop(chunk, None)
+
+    def attempts(self, chunk: int) -> int:
+        """How often `chunk` failed since it last landed."""
+        return self._attempts.get(chunk, 0)
+
+    def pause(self, chunk: int, until: float) -> None:
+        """`chunk`, which is not in flight, failed: leave it alone until `until`."""
+        self._marks[chunk] = Mark.PAUSED
+        self._paused[chunk] = until
+        self._attempts[chunk] = self.attempts(chunk) + 1
+
+    def resume(self, now: float) -> None:
+        """Look again at the chunks whose pause is over."""
+        for chunk in [chunk for chunk, until in self._paused.items() if until <= now]:
+            del self._paused[chunk]
+            self._marks[chunk] = _OF_STATE[self._state(chunk)]
+
+    def next_resume(self) -> float | None:
+        """When the first pause is over."""
+        return min(self._paused.values(), default=None)

@@ -1,0 +1,316 @@
+"""The loop's part: knows who wants what, starts spans, and hears what became of them.
+
+Everything here runs on one event loop, except the methods that say so. A pump looks at all wishes and starts what there
+is room for; it runs after everything that can change the answer, at most once per turn of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from cachefs.errors import CacheError, DeadlineExceeded, Interrupted
+from cachefs.fetch.aftermath import Aftermath
+from cachefs.fetch.file import CachedFile, Followed
+from cachefs.fetch.fill import FillJob, FillThreads, Outcome, VerifyJob
+from cachefs.fetch.following import find_followed, should_ask
+from cachefs.fetch.lane import Lane
+from cachefs.fetch.live import LiveBlob, LiveBlobs
+from cachefs.fetch.overflow import Overflow
+from cachefs.fetch.planner import Room, plan
+from cachefs.fetch.settings import FetchSettings
+from cachefs.fetch.span import Span, SpanPlan
+from cachefs.fetch.warm import Warm
+from cachefs.fetch.wishes import Terms, tiers
+from cachefs.types import BlobId
+
+
+class Scheduler:
+    """Implements `cachefs.fetch.file.Attention`."""
+
+    def __init__(
+        self,
+        lives: LiveBlobs,
+        overflow: Overflow,
+        threads: FillThreads,
+        aftermath: Aftermath,
+        settings: FetchSettings,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.lanes: dict[str, Lane] = {}
+        self.spans: set[Span] = set()
+        self.active: dict[BlobId, LiveBlob] = {}
+        """Those that somebody reads, waits for or warms; each is held once for being here."""
+        self._lives = lives
+        self._overflow = overflow
+        self._threads = threads
+        self._aftermath = aftermath
+        self._settings = settings
+        self._jitter = jitter
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._pump_due = False
+        self._stopping = False
+
+    # ------------------------------------------------- called on any thread
+
+    def stir(self, file: CachedFile) -> None:
+        """See `Attention.stir`. The blob is held for the loop, because the file may be closed before it looks."""
+        self._lives.share(file.live)
+        if not self.post(self._stirred, file):
+            self._lives.drop(file.live)
+
+    def closed(self, file: CachedFile) -> None:
+        """See `Attention.closed`. Its own reference goes at once: that works without the loop, too."""
+        self.post(self._file_closed, file)
+        self._lives.drop(file.live)
+
+    def post(self, call: Callable[..., None], *arguments: object) -> bool:
+        """Run `call` on the loop. False when there is no loop any more."""
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:  # closed
+            return False
+        return True
+
+    # ----------------------------------------------------------- on the loop
+
+    def add_warm(self, warm: Warm) -> None:
+        """Begin a warm-up."""
+        warm.live.warms.append(warm)
+        if self._stopping:
+            warm.fail(_stopping(warm.live))
+            return
+        warm.progressed(self._loop.time())
+        warm.live.flights.want_all()
+        self._lives.share(warm.live)
+        self._activate(warm.live)
+
+    def remove_warm(self, warm: Warm) -> None:
+        """End it, complete or not."""
+        warm.live.warms.remove(warm)
+        self._retire(warm.live)
+        self._pump_soon()
+
+    def stop(self) -> None:
+        """Start nothing more, end what runs at its next piece, fail all who wait."""
+        self._stopping = True
+        if self._timer:
+            self._timer.cancel()
+        for span in self.spans:
+            span.cancel()
+        self._lives.close()
+        for live in tuple(self.active.values()):
+            for warm in live.warms:
+                warm.fail(_stopping(live))
+            for file in live.files:
+                self._unfollow(file)
+            self._deactivate(live)
+
+    def in_flight_memory_bytes(self) -> int:
+        """Memory that the running spans occupy."""
+        return sum(span.plan.cost_bytes for span in tuple(self.spans))
+
+    def _stirred(self, file: CachedFile) -> None:
+        if not file.open or self._stopping:
+            self._lives.drop(file.live)
+            return
+        file.live.files.add(file)
+        self._activate(file.live)
+
+    def _file_closed(self, file: CachedFile) -> None:
+        file.live.files.discard(file)
+        self._unfollow(file)
+        self._retire(file.live)
+        self._pump_soon()
+
+    def _activate(self, live: LiveBlob) -> None:
+        """Look after `live` from now on. Takes over a reference of the caller's."""
+        if live.blob_id in self.active:
+            self._lives.drop(live)
+        self.active[live.blob_id] = live
+        self._pump_soon()
+
+    def _retire(self, live: LiveBlob) -> None:
+        """Let go of `live` if nobody needs it looked after any more."""
+        if live.blob_id in self.active and not (live.files or live.warms or live.lot.reads()):
+            self._deactivate(live)
+
+    def _deactivate(self, live: LiveBlob) -> None:
+        del self.active[live.blob_id]
+        self._lives.drop(live)
+
+    def _pump_soon(self) -> None:
+        if not self._pump_due and not self._stopping:
+            self._pump_due = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_due = False
+        if self._stopping:
+            return
+        now = self._loop.time()
+        for live in list(self.active.values()):
+            self._look_after(live, now)
+        lives = self._wanted()
+        for lane in self._lanes_of(lives, now):
+            self._start(lane, [live for live in lives if live.authority == lane.authority], now)
+        self._arm(lives, now)
+
+    def _look_after(self, live: LiveBlob, now: float) -> None:
+        """What time or a change in the store brings about."""
+        self._end_pauses(live, now)
+        for read in live.lot.take_expired(now):
+            live.fail(read, self._late(live))
+        for read in live.lot.reads():
+            for chunk in live.key.chunks_of(read.span):
+                live.flights.want(chunk)
+        for warm in live.warms:
+            warm.check(now)
+        for file in tuple(live.files):
+            self._look_after_file(file, now)
+        self._retire(live)
+
+    def _end_pauses(self, live: LiveBlob, now: float) -> None:
+        live.flights.resume(now)
+        if 0.0 < live.bypassed_until <= now:
+            live.bypassed_until = 0.0
+            live.look_again = True
+        if live.look_again:
+            live.look_again = False
+            live.flights.want_all()
+        elif live.warms and live.flights.quiet:  # incomplete for a reason that was not told: look
+            live.flights.want_all()
+
+    def _look_after_file(self, file: CachedFile, now: float) -> None:
+        if should_ask(file):
+            file.asked = True
+            self._threads.submit(lambda: self._find_followed(file))
+        for followed in tuple(file.followed):
+            self._end_pauses(followed.live, now)
+            if followed.live.sealed:
+                file.followed.remove(followed)
+                self._lives.drop(followed.live)
+        if file.live.sealed and (file.asked or not file.weights):
+            file.hungry = False
+
+    def _find_followed(self, file: CachedFile) -> None:
+        """On a fill thread."""
+        found = find_followed(file, self._lives, self._settings.read_ahead_bytes)
+        if not self.post(self._follow, file, found):
+            self._drop(found)
+
+    def _follow(self, file: CachedFile, found: list[Followed]) -> None:
+        if file.open and not self._stopping:
+            file.followed = found
+            self._pump_soon()
+        else:
+            self._drop(found)
+
+    def _unfollow(self, file: CachedFile) -> None:
+        self._drop(file.followed)
+        file.followed = []
+
+    def _drop(self, followed: Iterable[Followed]) -> None:
+        for one in followed:
+            self._lives.drop(one.live)
+
+    def _wanted(self) -> list[LiveBlob]:
+        """The active blobs, and those that are read ahead for them."""
+        lives = dict(self.active)
+        for live in self.active.values():
+            for file in live.files:
+                lives.update((followed.live.blob_id, followed.live) for followed in file.followed)
+        return list(lives.values())
+
+    def _lanes_of(self, lives: Iterable[LiveBlob], now: float) -> list[Lane]:
+        for authority in {live.authority for live in lives} - self.lanes.keys():
+            self.lanes[authority] = Lane(authority, self._settings, self._jitter, now)
+        return list(self.lanes.values())
+
+    def _start(self, lane: Lane, lives: list[LiveBlob], now: float) -> None:
+        slots, reader_slots = lane.slots(now)
+        if slots + reader_slots > 0:
+            self._cut(lives)
+        verifying = sum(span.plan.verify for span in self.spans)
+        room = Room(
+            slots=slots,
+            reader_slots=reader_slots,
+            verify_slots=self._settings.verify_concurrency - verifying,
+            memory_bytes=self._settings.memory_bytes // 2 - self.in_flight_memory_bytes(),
+        )
+        terms = Terms(
+            settings=self._settings,
+            slots=lane.limit,
+            memory_window_bytes=self._overflow.capacity_bytes // 2,
+            read_ahead=not lane.down,
+        )
+        by_id = {live.blob_id: live for live in lives}
+        marks = {live.blob_id: live.flights.marks for live in lives}
+        for span_plan in plan(tiers(lives, terms), marks, room):
+            self._launch(by_id[span_plan.blob], lane, span_plan, now)
+
+    def _cut(self, lives: Iterable[LiveBlob]) -> None:
+        """A chunk that a reader waits for, deep in a long span, is taken out of it to come over its own connection."""
+        for live in lives:
+            for read in live.lot.reads():
+                for chunk in live.key.chunks_of(read.span):
+                    if span := live.flights.want(chunk):
+                        live.flights.end(span.cut(chunk))
+
+    def _launch(self, live: LiveBlob, lane: Lane, span_plan: SpanPlan, now: float) -> None:
+        span = Span(span_plan, now)
+        live.flights.begin(span, span_plan.chunks)
+        self._lives.share(live)
+        self.spans.add(span)
+        if not span_plan.verify:
+            lane.started()
+        job = self._job(live, span)
+        self._threads.submit(lambda: self._report(live, lane, span, job.run()))
+
+    def _job(self, live: LiveBlob, span: Span) -> FillJob | VerifyJob:
+        if span.plan.verify:
+            return VerifyJob(span, live.verify, live.landed)
+        sink = live.memory_sink if live.bypassed else partial(live.store_sink, span.plan.client.origin)
+        return FillJob(span, live.info, live.key, sink, live.landed, self._settings.attempt_seconds)
+
+    def _report(self, live: LiveBlob, lane: Lane, span: Span, outcome: Outcome) -> None:
+        """On a fill thread."""
+        if not self.post(self._ended, live, lane, span, outcome):
+            self._lives.drop(live)
+
+    def _ended(self, live: LiveBlob, lane: Lane, span: Span, outcome: Outcome) -> None:
+        now = self._loop.time()
+        self.spans.discard(span)
+        live.flights.end(range(span.plan.chunks.start, span.stop))
+        if not span.plan.verify:
+            lane.ended(outcome.landed_bytes, outcome.error, span.started_at, now)
+        self._aftermath.apply(live, lane, span, outcome, now)
+        self._lives.drop(live)
+        self._pump_soon()
+
+    def _late(self, live: LiveBlob) -> CacheError:
+        reason = f"; the last failure was: {live.last_error}" if live.last_error else ""
+        return DeadlineExceeded(f"no data within {self._settings.read_deadline_seconds:g} s{reason}")
+
+    def _arm(self, lives: Iterable[LiveBlob], now: float) -> None:
+        """Pump again when the first of all pauses and deadlines is over."""
+        if self._timer:
+            self._timer.cancel()
+        moments = [moment for live in lives for moment in _moments(live)]
+        moments += [lane.opens_at() for lane in self.lanes.values()]
+        at = min((moment for moment in moments if moment > now), default=None)
+        self._timer = self._loop.call_at(at, self._pump_soon) if at else None
+
+
+def _stopping(live: LiveBlob) -> CacheError:
+    return Interrupted(f"{live.info.uri}: the daemon is stopping")
+
+
+def _moments(live: LiveBlob) -> list[float]:
+    """When something about `live` changes by itself."""
+    moments = [read.expires_at for read in live.lot.reads()]
+    moments += [warm.stalls_at for warm in live.warms]
+    resume = live.flights.next_resume()
+    return [*moments, live.bypassed_until, *([] if resume is None else [resume])]
