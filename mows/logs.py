@@ -22,7 +22,7 @@ from cachefs.errors import CacheError
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("mows_log_fields", default=MappingProxyType({}))
 _FIELDS = "mows_fields"
 
-_QUIET_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "httpx", "httpcore")
+QUIET_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "httpx", "httpcore")
 """Libraries that write a line per request or per start at INFO: ours say it with the fields that matter."""
 
 
@@ -61,7 +61,7 @@ def configure(form: Literal["json", "text"], level: str, stream: TextIO | None =
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(JsonLines() if form == "json" else KeyValues())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _QUIET_LOGGERS:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -16,8 +16,9 @@ from cachefs.fuse.statistics import FuseStatistics
 from cachefs.origin import Source
 from cachefs.ports import Origin
 from mows import logs
+from mows.errors import MountNotFound
 from mows.filling import Filler
-from mows.mount_state import MountState, advance, is_settled
+from mows.mount_state import SERVING, MountState, advance, is_settled
 from mows.pins import Pins
 from mows.ports import KernelMount, Mounter, ObjectCache, Origins
 from mows.progress import ByteCounter, ByteCounts, FillStart, bytes_per_second, seconds_left
@@ -136,13 +137,13 @@ class Mount:
         return self._fetched.counts(total=total, local=0), requests
 
     async def refresh(self) -> None:
-        """List the source again and show the new snapshot as a whole. On an error the old one stays."""
+        """List the source again and show the new snapshot as a whole.
+
+        On an error the old one stays. Raises OriginError, DeadlineExceeded; MountNotFound while nothing is mounted.
+        """
         async with self._listing:
             try:
-                found = await self._services.lister.snapshot(self.source, self.mount_id)
-                if self._kernel_mount is not None and self._snapshot_id() != found.snapshot_id:
-                    await to_the_end(self._kernel_mount.show, found)
-                    self._snapshot = found
+                await self._show(await self._services.lister.snapshot(self.source, self.mount_id))
             except CacheError as error:
                 self.refresh_failures += 1
                 self._error = error
@@ -151,12 +152,16 @@ class Mount:
             self._refreshed.set()
             self._announce()
 
+    async def changed(self) -> None:
+        """Wait for the next change of state, error or snapshot."""
+        await self._changed.wait()
+
     async def settled(self, timeout_seconds: float) -> None:
         """Wait until what was asked for has come true or has failed, but no longer than this."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 while not is_settled(self.state, wants_warm=self.spec.warm, has_error=self._error is not None):
-                    await self._changed.wait()
+                    await self.changed()
 
     async def status(self) -> MountStatus:
         """Everything about it, now."""
@@ -197,13 +202,24 @@ class Mount:
         )
         self._resources.callback(self._kernel_mount.stop, timeout_seconds=services.settings.drain_seconds)
 
+    async def _show(self, snapshot: Snapshot) -> None:
+        if self._kernel_mount is None or self.state not in SERVING:
+            raise MountNotFound(f"mount {self.mount_id!r}: is {self.state}, so there is nothing to refresh")
+        if self._snapshot_id() != snapshot.snapshot_id:
+            await to_the_end(self._kernel_mount.show, snapshot)
+            self._snapshot = snapshot
+            if self.state is MountState.WARM:
+                self._set(MountState.MOUNTED)  # until what is new is warm too
+
     async def _keep_up(self) -> None:
         while True:
-            if self.spec.warm and self._warmed != self._snapshot_id():
-                await self._warm()
+            while self.spec.warm and self._warmed != self._snapshot_id():
+                if not await self._warm():
+                    break
             await self._wait_for_refresh()
 
-    async def _warm(self) -> None:
+    async def _warm(self) -> bool:
+        """Fill the cache with what is shown now; whether that succeeded."""
         snapshot, services = self._snapshot, self._services
         assert snapshot is not None
         assert self._origin is not None
@@ -216,9 +232,10 @@ class Mount:
         except Exception as error:  # noqa: BLE001 the mount serves on: logged, and shown in the status
             logs.failure(log, "warm", error, source=self.source.uri)
             self._set(MountState.MOUNTED, error)
-        else:
-            self._warmed = snapshot.snapshot_id
-            self._set(MountState.WARM)
+            return False
+        self._warmed = snapshot.snapshot_id
+        self._set(MountState.WARM if snapshot is self._snapshot else MountState.MOUNTED)
+        return True
 
     async def _wait_for_refresh(self) -> None:
         """Return after a refresh, made here when it was time or by somebody who asked for one."""

@@ -32,7 +32,7 @@ SUCCESSORS: Mapping[MountState, frozenset[MountState]] = MappingProxyType(
         MountState.MOUNTING: frozenset({MountState.MOUNTED, MountState.FAILED, MountState.UNMOUNTING}),
         MountState.MOUNTED: frozenset({MountState.WARMING, MountState.UNMOUNTING}),
         MountState.WARMING: frozenset({MountState.WARM, MountState.MOUNTED, MountState.UNMOUNTING}),
-        MountState.WARM: frozenset({MountState.WARMING, MountState.UNMOUNTING}),
+        MountState.WARM: frozenset({MountState.MOUNTED, MountState.UNMOUNTING}),
         MountState.FAILED: frozenset(),
         MountState.UNMOUNTING: frozenset(),
     }

@@ -1,0 +1,100 @@
+"""Prewarms over twins."""
+
+from __future__ import annotations
+
+import pytest
+
+from cachefs.errors import EmptySource, InvalidSource, NoSpace
+from mows.errors import PrewarmNotFound, Stopping
+from mows.prewarm import FINISHED, Prewarm, PrewarmState
+from mows.progress import ByteCounts
+from tests.unit.mows.twins import SOURCE, Node
+
+
+async def finished(job: Prewarm) -> Prewarm:
+    while job.state not in FINISHED:
+        await job.changed(30.0)
+    return job
+
+
+async def test_a_prewarm_fills_the_cache_and_holds_it_for_its_lease(node: Node) -> None:
+    files = node.put_model()
+    job = await finished(node.prewarms.start([SOURCE], 60.0))
+    status = await job.status()
+    assert (status.state, status.files, status.error) == (PrewarmState.WARM, 3, None)
+    assert status.bytes == ByteCounts(total=30_002, local=30_002, from_origin=30_002)
+    assert (status.eta_seconds, status.warm_until) == (0.0, node.now.now + 60.0)
+    assert node.cache.pinned == {node.cache.blob_id(info) for info in files.values()}
+    node.now.now += 61.0
+    await node.pins.expire()
+    assert node.cache.pinned == set()
+
+
+async def test_rate_and_time_left(node: Node) -> None:
+    files = node.put_model()
+    node.cache.gate.clear()
+    job = node.prewarms.start([SOURCE], None)
+    await node.cache.started.get()
+    node.cache.resident.add(node.cache.blob_id(files["a.safetensors"]))
+    node.clock.now += 4.0
+    status = await job.status()
+    assert status.bytes_per_second == pytest.approx(2500.0)
+    assert status.eta_seconds == pytest.approx(20_002 / 2500.0)
+    assert status.warm_until == node.now.now + 3600.0
+
+
+async def test_sources_are_checked_at_once_and_counted_once(node: Node) -> None:
+    with pytest.raises(InvalidSource):
+        node.prewarms.start([SOURCE, "nonsense"], None)
+    assert node.prewarms.all() == []
+    node.put_model()
+    job = await finished(node.prewarms.start([SOURCE, SOURCE.removesuffix("/")], None))
+    assert (await job.status()).bytes.total == 30_002
+
+
+async def test_a_prewarm_that_fails_holds_nothing(node: Node) -> None:
+    files = node.put_model()
+    node.cache.failures[files["b.safetensors"].key] = NoSpace("full")
+    status = await (await finished(node.prewarms.start([SOURCE], None))).status()
+    assert (status.state, str(status.error)) == (PrewarmState.FAILED, "full")
+    assert node.cache.pinned == set()
+    status = await (await finished(node.prewarms.start(["memory://bucket/nothing/"], None))).status()
+    assert isinstance(status.error, EmptySource)
+
+
+async def test_delete_cancels_and_ends_the_lease(node: Node) -> None:
+    node.put_model()
+    node.cache.gate.clear()
+    job = node.prewarms.start([SOURCE], None)
+    await node.cache.started.get()
+    await node.prewarms.delete(job.prewarm_id)
+    assert job.state is PrewarmState.CANCELLED
+    assert (node.cache.pinned, node.origins.users) == (set(), 0)
+    with pytest.raises(PrewarmNotFound):
+        node.prewarms.get(job.prewarm_id)
+    await node.prewarms.delete(job.prewarm_id)
+
+
+async def test_delete_ends_the_lease_that_an_earlier_process_left(node: Node) -> None:
+    info = node.put_model()["config.json"]
+    await node.pins.hold_objects("prewarm:old", [info], 60.0)
+    await node.prewarms.delete("old")
+    assert node.cache.pinned == set()
+
+
+async def test_finished_prewarms_are_forgotten_after_a_while(node: Node) -> None:
+    node.put_model()
+    job = await finished(node.prewarms.start([SOURCE], None))
+    node.clock.now += 59.0
+    assert node.prewarms.all() == [job]
+    node.clock.now += 2.0
+    assert node.prewarms.all() == []
+
+
+async def test_a_stopped_daemon_takes_no_prewarm_and_keeps_leases(node: Node) -> None:
+    node.put_model()
+    await finished(node.prewarms.start([SOURCE], None))
+    await node.prewarms.close()
+    assert len(node.cache.pinned) == 3
+    with pytest.raises(Stopping):
+        node.prewarms.start([SOURCE], None)
