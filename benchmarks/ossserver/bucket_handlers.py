@@ -15,6 +15,7 @@ from .object_handlers import check_md5
 from .objects import ENABLED, Version
 from .routing import check_bucket_name
 
+_ACL: Node = ("AccessControlList", [("Grant", "private")])
 _DEFAULT_KEYS, _MOST_KEYS = 100, 1000
 
 
@@ -43,10 +44,16 @@ def get_bucket_info(service: Service, request: Request) -> Response:
     """What clients ask to see that a bucket is there."""
     bucket = service.store.bucket(request.bucket)
     nodes = [*_bucket_nodes(service, bucket.name, bucket.created), OWNER]
-    nodes += [("AccessControlList", [("Grant", "private")])]
+    nodes += [_ACL]
     if bucket.versioning:
         nodes += [("Versioning", bucket.versioning)]
     return document("BucketInfo", [("Bucket", nodes)])
+
+
+def get_bucket_acl(service: Service, request: Request) -> Response:
+    """Private, always."""
+    service.store.bucket(request.bucket)
+    return document("AccessControlPolicy", [OWNER, _ACL])
 
 
 def get_bucket_location(service: Service, request: Request) -> Response:

@@ -61,7 +61,7 @@ class Connection:
 
     def _serve_request(self, head: RequestHead) -> bool:
         """Answer one request; whether the connection can be used for another."""
-        began = time.monotonic()
+        began, request_id = time.monotonic(), self._around.dispatcher.request_id()
         body = self._stream.body(head)
         operation, where, effect, response, code = "Unknown", Address("", ""), Effect(), Response(), ""
         try:
@@ -73,17 +73,16 @@ class Connection:
             response = self._around.dispatcher.answer(operation, where, head, body)
         except OssError as error:
             code = error.code
-            response = self._around.dispatcher.refuse(error, head)
+            response = self._around.dispatcher.refuse(error, head, request_id)
         reusable = body.discard() and head.keep_alive
         sent = Sent()
         try:
-            self._send(_distort(response, effect), effect, began, sent)
+            self._send(_distort(response, effect), effect, request_id, began, sent)
         finally:
             self._note(operation, where, head, response.status, code, sent)
         return reusable
 
-    def _send(self, response: Response, effect: Effect, began: float, sent: Sent) -> None:
-        request_id = self._around.dispatcher.request_id()
+    def _send(self, response: Response, effect: Effect, request_id: str, began: float, sent: Sent) -> None:
         headers = common_headers(response, request_id, now=self._around.clock(), began=began)
         head = response_head(response.status, headers)
         if response.file is None:

@@ -21,6 +21,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "ListBuckets": bucket_handlers.list_buckets,
         "PutBucket": bucket_handlers.put_bucket,
         "DeleteBucket": bucket_handlers.delete_bucket,
+        "GetBucketAcl": bucket_handlers.get_bucket_acl,
         "GetBucketInfo": bucket_handlers.get_bucket_info,
         "GetBucketLocation": bucket_handlers.get_bucket_location,
         "GetBucketVersioning": bucket_handlers.get_bucket_versioning,
@@ -62,9 +63,9 @@ class Dispatcher:
         self._authenticator.check(SignedRequest(head.method, where.bucket, where.key, head.query, head.headers))
         return HANDLERS[operation](self._service, Request(head, where.bucket, where.key, body))
 
-    def refuse(self, error: OssError, head: RequestHead) -> Response:
+    def refuse(self, error: OssError, head: RequestHead, request_id: str) -> Response:
         """The error as an answer. HEAD and 304 have no room for a document: HEAD carries it in a header instead."""
-        document = error_document(error, self.request_id(), head.headers.get("host", ""))
+        document = error_document(error, request_id, head.headers.get("host", ""))
         headers = dict(error.headers)
         if error.ec:
             headers["x-oss-ec"] = error.ec

@@ -15,6 +15,7 @@ _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 # (method, sub-resource) to operation; the first sub-resource of a table that the query holds decides, "" is none.
 _SERVICE = {("GET", ""): "ListBuckets"}
 _BUCKET = {
+    ("GET", "acl"): "GetBucketAcl",
     ("GET", "bucketInfo"): "GetBucketInfo",
     ("GET", "location"): "GetBucketLocation",
     ("GET", "versioning"): "GetBucketVersioning",
@@ -71,9 +72,10 @@ def address(host: str, path: str, region: str) -> Address:
 
 def operation(method: str, where: Address, query: Mapping[str, str]) -> str:
     """The name of the operation. 501 for a call of OSS that is not here, 405 for a method that OSS does not know."""
-    if foreign := _ELSEWHERE & query.keys():
-        raise not_implemented(min(foreign))
     table = _OBJECT if where.key else _BUCKET if where.bucket else _SERVICE
+    known = {sub_resource for _, sub_resource in table}
+    if foreign := (_ELSEWHERE & query.keys()) - known:
+        raise not_implemented(min(foreign))
     for (verb, sub_resource), name in table.items():
         if verb == method and (not sub_resource or sub_resource in query):
             return name
