@@ -32,7 +32,7 @@ def default_config(mount_path: Path, environment: Mapping[str, str]) -> Iterator
 
     Its directories are removed at the end. Raises ConfigError for a variable that cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="mows-") as state, _cache_directory() as (cache, capacity_bytes):
+    with tempfile.TemporaryDirectory(prefix=_prefix()) as state, _cache_directory() as (cache, capacity_bytes):
         document = {
             "node": {"state_dir": state},
             "api": {"socket": f"{state}/mows.sock"},
@@ -53,8 +53,13 @@ def _cache_directory() -> Iterator[tuple[Path, int]]:
     if file_system_of(SHARED_MEMORY) in MEMORY_TYPES:
         memory_bytes = memory_capacity(_available_bytes(), shutil.disk_usage(SHARED_MEMORY).free)
     parent = SHARED_MEMORY if memory_bytes else Path(tempfile.gettempdir())
-    with tempfile.TemporaryDirectory(prefix="mows-", dir=parent) as directory:
+    with tempfile.TemporaryDirectory(prefix=_prefix(), dir=parent) as directory:
         yield Path(directory), memory_bytes or int(DISK_RATIO * shutil.disk_usage(directory).free)
+
+
+def _prefix() -> str:
+    """Says whose directory it is, to whoever finds one that a ``kill -9`` left."""
+    return f"mows-foreground-{os.getpid()}-"
 
 
 def memory_capacity(available_bytes: int, tmpfs_free_bytes: int) -> int:
