@@ -50,13 +50,18 @@ class OpenFiles:
         return opened.handle, flags, backing_id or 0
 
     def release(self, ino: Ino, handle: FileHandle) -> bool:
-        """Close `handle`. True if the kernel's copy of the inode's pages is now a second copy: drop it."""
+        """Close `handle`. True if the kernel's cached pages are now a useless second copy, to be dropped.
+
+        They are when nobody has the inode open and the next open will be passthrough. Without passthrough they are what
+        makes the second reader fast.
+        """
         with self._lock:
             left, backing_id = self._modes.released(ino)
             self._open -= Counter([(ino, handle)])  # drops what becomes 0
             if backing_id is not None:
                 self._device.backing_close(backing_id)
-        return self._fs.release(handle) and left is Left.CACHED
+        complete = self._fs.release(handle)
+        return complete and left is Left.CACHED and self._passthrough
 
     def release_all(self) -> None:
         """Close every handle: the connection is gone, and no RELEASE will come."""
