@@ -11,14 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from .errors import OssError
-from .faults import Effect, Faults
+from .faults import NO_EFFECT, Effect, Faults
 from .handling import Dispatcher, common_headers
 from .messages import Response
 from .ranges import Span
 from .routing import Address
-from .sending import Hangup, Sender, Sent
-from .statistics import Recorder, RequestRecord
-from .wire import BadRequest, RequestHead, RequestStream, response_head
+from .sending import Hangup, Sender
+from .statistics import Recorder, RequestRecord, Transfer
+from .wire import BadRequest, RequestBody, RequestHead, RequestStream, response_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,17 @@ class Surroundings:
     recorder: Recorder
     clock: Callable[[], float]
     stopping: threading.Event
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A request understood and decided on; ``code`` is that of the error, if it is one."""
+
+    operation: str
+    where: Address
+    response: Response
+    effect: Effect
+    code: str = ""
 
 
 class Connection:
@@ -63,7 +74,18 @@ class Connection:
         """Answer one request; whether the connection can be used for another."""
         began, request_id = time.monotonic(), self._around.dispatcher.request_id()
         body = self._stream.body(head)
-        operation, where, effect, response, code = "Unknown", Address("", ""), Effect(), Response(), ""
+        outcome = self._decide(head, body, request_id)
+        try:
+            reusable = body.discard() and head.keep_alive
+            self._send(outcome, self._note(outcome, head), request_id, began)
+        finally:
+            if outcome.response.file is not None:
+                os.close(outcome.response.file.fd)
+        return reusable
+
+    def _decide(self, head: RequestHead, body: RequestBody, request_id: str) -> _Outcome:
+        """What to answer, faults included; whatever OSS would refuse is an answer as well."""
+        operation, where, effect = "Unknown", Address("", ""), NO_EFFECT
         try:
             operation, where = self._around.dispatcher.locate(head)
             effect = self._around.faults.effect(operation, where.key)
@@ -72,40 +94,31 @@ class Connection:
                 raise effect.error
             response = self._around.dispatcher.answer(operation, where, head, body)
         except OssError as error:
-            code = error.code
-            response = self._around.dispatcher.refuse(error, head, request_id)
-        reusable = body.discard() and head.keep_alive
-        sent = Sent()
-        try:
-            self._send(_distort(response, effect), effect, request_id, began, sent)
-        finally:
-            self._note(operation, where, head, response.status, code, sent)
-        return reusable
+            refusal = self._around.dispatcher.refuse(error, head, request_id)
+            return _Outcome(operation, where, refusal, effect, error.code)
+        return _Outcome(operation, where, _distort(response, effect), effect)
 
-    def _send(self, response: Response, effect: Effect, request_id: str, began: float, sent: Sent) -> None:
+    def _send(self, outcome: _Outcome, transfer: Transfer, request_id: str, began: float) -> None:
+        response = outcome.response
         headers = common_headers(response, request_id, now=self._around.clock(), began=began)
         head = response_head(response.status, headers)
         if response.file is None:
             self._sender.send(head, response.body)
-            return
-        try:
-            self._sender.send_file(head, response.file, effect, self._around.faults.bandwidth, sent)
-        finally:
-            os.close(response.file.fd)
+        else:
+            self._sender.send_file(head, response.file, outcome.effect, self._around.faults.bandwidth, transfer)
 
-    def _note(self, operation: str, where: Address, head: RequestHead, status: int, code: str, sent: Sent) -> None:
+    def _note(self, outcome: _Outcome, head: RequestHead) -> Transfer:
         record = RequestRecord(
             at=self._around.clock(),
             client=self._client,
-            operation=operation,
-            bucket=where.bucket,
-            key=where.key,
+            operation=outcome.operation,
+            bucket=outcome.where.bucket,
+            key=outcome.where.key,
             range=head.headers.get("range", ""),
-            status=status,
-            code=code,
-            body_bytes=sent.body_bytes,
+            status=outcome.response.status,
+            code=outcome.code,
         )
-        self._around.recorder.request(record)
+        return self._around.recorder.request(record)
 
     def _try_to_say_bad_request(self) -> None:
         with suppress(OSError):  # it may not wait for the answer

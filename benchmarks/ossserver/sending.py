@@ -17,6 +17,7 @@ from itertools import pairwise
 from .faults import Effect
 from .limits import Bandwidth
 from .messages import FileBody
+from .statistics import Transfer
 
 _MOST_BYTES = 64 * 1024 * 1024
 _LINGER_OFF = struct.pack("ii", 1, 0)
@@ -51,13 +52,6 @@ def plan(size: int, effect: Effect) -> list[Cut]:
     ]
 
 
-@dataclass(slots=True)
-class Sent:
-    """How much of a body left, for the log; also when sending failed."""
-
-    body_bytes: int = 0
-
-
 class Sender:
     """Sends on one connection. ``stopping`` ends every wait."""
 
@@ -75,31 +69,35 @@ class Sender:
         """A small answer, in one system call."""
         self._connection.sendall(head + body)
 
-    def send_file(self, head: bytes, body: FileBody, effect: Effect, bandwidth: Bandwidth, sent: Sent) -> None:
+    def send_file(self, head: bytes, body: FileBody, effect: Effect, bandwidth: Bandwidth, transfer: Transfer) -> None:
         """An object. Hangup if the answer was cut short on purpose."""
         self._connection.sendall(head, socket.MSG_MORE if body.size else 0)
         for cut in plan(body.size, effect):
             self.wait(cut.pause_seconds)
             if cut.flipped:
+                transfer.add(1)
                 self._connection.sendall(bytes([os.pread(body.fd, 1, body.offset + cut.start)[0] ^ 0xFF]))
-                sent.body_bytes += 1
                 continue
             for start, stop in _pieces(cut, bandwidth.piece_bytes or _MOST_BYTES):
                 self.wait(bandwidth.wait_seconds(self._client, stop - start, time.monotonic()))
-                self._send_range(body.fd, body.offset + start, stop - start, sent)
+                self._send_range(body.fd, body.offset + start, stop - start, transfer)
         if effect.reset_after_bytes is not None and effect.reset_after_bytes < body.size:
             self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)  # close() then sends RST
-        if sent.body_bytes < body.size:
+        if transfer.body_bytes < body.size:
             raise Hangup
 
-    def _send_range(self, fd: int, offset: int, left: int, sent: Sent) -> None:
-        while left:
-            done = os.sendfile(self._connection.fileno(), fd, offset, left)
-            if not done:
-                raise Hangup
-            offset += done
-            left -= done
-            sent.body_bytes += done
+    def _send_range(self, fd: int, offset: int, left: int, transfer: Transfer) -> None:
+        transfer.add(left)
+        try:
+            while left:
+                done = os.sendfile(self._connection.fileno(), fd, offset, left)
+                if not done:
+                    raise Hangup  # somebody cut the file short
+                offset += done
+                left -= done
+        finally:
+            if left:
+                transfer.add(-left)
 
 
 def _pieces(cut: Cut, piece_bytes: int) -> Iterator[tuple[int, int]]:

@@ -3,19 +3,17 @@
 from benchmarks.ossserver.statistics import LOG_LENGTH, Recorder, RequestRecord
 
 
-def record(
-    key: str = "k", body_bytes: int = 10, client: str = "10.0.0.1", operation: str = "GetObject"
-) -> RequestRecord:
-    return RequestRecord(0.0, client, operation, "b", key, "", 200, "", body_bytes)
+def record(key: str = "k", client: str = "10.0.0.1", operation: str = "GetObject") -> RequestRecord:
+    return RequestRecord(0.0, client, operation, "b", key, "", 200, "")
 
 
 def test_counts() -> None:
     recorder = Recorder()
     recorder.connection()
-    recorder.request(record())
-    recorder.request(record(client="10.0.0.2"))
-    recorder.request(record("other", 5))
-    recorder.request(record(operation="ListObjects", body_bytes=0))
+    recorder.request(record()).add(10)
+    recorder.request(record(client="10.0.0.2")).add(10)
+    recorder.request(record("other")).add(5)
+    recorder.request(record(operation="ListObjects"))
     counted = recorder.statistics()
     assert counted.requests == {"GetObject": 3, "ListObjects": 1}
     assert counted.requests_total == 4
@@ -26,6 +24,15 @@ def test_counts() -> None:
     assert counted.requests_by_client == {"10.0.0.1": 3, "10.0.0.2": 1}
     assert counted.connections == 1
     assert [entry.key for entry in counted.log] == ["k", "k", "other", "k"]
+
+
+def test_what_did_not_go_is_taken_back() -> None:
+    recorder = Recorder()
+    transfer = recorder.request(record())
+    transfer.add(100)
+    transfer.add(-40)
+    assert recorder.statistics().bytes_by_client == {"10.0.0.1": 60}
+    assert [entry.body_bytes for entry in recorder.statistics().log] == [transfer.body_bytes] == [60]
 
 
 def test_a_copy_does_not_change() -> None:
