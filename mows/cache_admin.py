@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -12,7 +12,7 @@ from cachefs.errors import StoreError
 from cachefs.origin import parse_source
 from cachefs.store import BlobStatus, StoreStatistics
 from cachefs.types import BlobId
-from mows.errors import BlobNotFound
+from mows.errors import BlobNotFound, Stopping
 from mows.pins import Pins
 
 
@@ -65,11 +65,12 @@ class Selection:
 
 
 class CacheAdmin:
-    """Belongs to the loop; the work is done in threads."""
+    """Belongs to the loop; the work is done in threads, and given up between two blobs when `stopping` says so."""
 
-    def __init__(self, store: BlobStore, pins: Pins) -> None:
+    def __init__(self, store: BlobStore, pins: Pins, *, stopping: Callable[[], bool]) -> None:
         self._store = store
         self._pins = pins
+        self._stopping = stopping
 
     async def blobs(self) -> list[BlobStatus]:
         """All blobs, the last used first."""
@@ -119,6 +120,8 @@ class CacheAdmin:
         return [self._verify_one(blob) for blob in chosen]
 
     def _verify_one(self, blob: BlobStatus) -> Outcome:
+        if self._stopping():
+            raise Stopping("cache verify: the daemon is stopping")
         try:
             bad = tuple(self._store.verify(blob.blob_id))
         except KeyError:  # evicted since it was selected

@@ -113,7 +113,7 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
         lease_seconds=config.prewarm.lease,
         keep_finished_seconds=config.prewarm.keep_finished,
     )
-    identity = _identity(config)
+    identity, stopping = _identity(config), asyncio.Event()
     observed = Observed(
         identity.version, identity.node, identity.zone or "", store.statistics, fetcher.statistics, mounts, prewarms
     )
@@ -121,11 +121,11 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
         identity=identity,
         mounts=mounts,
         prewarms=prewarms,
-        cache=CacheAdmin(store, pins),
+        cache=CacheAdmin(store, pins, stopping=stopping.is_set),
         inspector=Inspector(lister, fetcher, filler),
         metrics=Metrics(observed),
         check_ready=functools.partial(check_ready, [tier.path for tier in config.cache.tiers]),
-        stopping=asyncio.Event(),
+        stopping=stopping,
     )
 
 

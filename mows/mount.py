@@ -117,13 +117,10 @@ class Mount:
         """Live until cancelled, or until mounting failed. Errors end here, in the log and in the status."""
         with logs.bound(mount=self.mount_id, path=str(self.target)):
             try:
-                await self._bring_up()
-                await self._keep_up()
+                await self._live()
             except Exception as error:  # noqa: BLE001 the border of this task: logged, and shown in the status
                 logs.failure(log, "mount", error, source=self.source.uri)
                 self._set(MountState.FAILED, error)
-            finally:
-                await self._tear_down()
 
     def leave(self) -> None:
         """Say that it is on its way out; whoever calls this cancels `run`."""
@@ -182,6 +179,13 @@ class Mount:
         )
 
     # ------------------------------------------------------------------- life
+
+    async def _live(self) -> None:
+        try:
+            await self._bring_up()
+            await self._keep_up()
+        finally:
+            await self._tear_down()
 
     async def _bring_up(self) -> None:
         self._set(MountState.MOUNTING)

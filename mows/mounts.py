@@ -49,15 +49,18 @@ class Mounts:
         MountPathInUse, InvalidRequest, TargetNotAllowed, Stopping, and what can be told about source and target
         without asking the origin: InvalidSource, UnknownScheme, InvalidTarget.
         """
-        async with self._admission:
-            if self._stopping:
-                raise Stopping(f"mount {mount_id!r}: the daemon is stopping")
-            existing = await self._after_its_end(mount_id)
-            if existing is not None and is_live(existing.state):
-                return _same(existing, spec), False
-            mount = await self._admit(mount_id, spec)
-            self._start(mount)
-            return mount, True
+        while True:
+            await self._end_of_leaving(mount_id)
+            async with self._admission:
+                if self._stopping:
+                    raise Stopping(f"mount {mount_id!r}: the daemon is stopping")
+                existing = self._mounts.get(mount_id)
+                if existing is None or self._has_ended(mount_id):
+                    mount = await self._admit(mount_id, spec)
+                    self._start(mount)
+                    return mount, True
+                if is_live(existing.state) and existing.state is not MountState.UNMOUNTING:
+                    return _same(existing, spec), False
 
     async def delete(self, mount_id: str, *, wait_seconds: float | None = None) -> bool:
         """Unmount, end the lease, forget the mount. Returns when it is gone, or False after `wait_seconds`.
@@ -99,12 +102,14 @@ class Mounts:
             del self._mounts[mount.mount_id], self._tasks[mount.mount_id]
             logs.event(log, "unmounted", mount=mount.mount_id)
 
-    async def _after_its_end(self, mount_id: str) -> Mount | None:
-        """The mount of this id; one that failed or is on its way out has let go of everything then."""
+    def _has_ended(self, mount_id: str) -> bool:
+        return self._tasks[mount_id].done()
+
+    async def _end_of_leaving(self, mount_id: str) -> None:
+        """Wait until a mount of this id that failed or is on its way out has let go of everything."""
         mount = self._mounts.get(mount_id)
         if mount is not None and mount.state in {MountState.FAILED, MountState.UNMOUNTING}:
             await asyncio.wait({self._tasks[mount_id]})
-        return self._mounts.get(mount_id)
 
     async def _admit(self, mount_id: str, spec: MountSpec) -> Mount:
         if not _ID.fullmatch(mount_id):

@@ -91,9 +91,8 @@ class Prewarm:
     async def run(self) -> None:
         """Until the cache is filled. Errors end here, in the log and in the status."""
         with logs.bound(prewarm=self.prewarm_id):
-            origins = contextlib.ExitStack()
             try:
-                await self._fill(origins)
+                await self._fill_and_let_go()
             except asyncio.CancelledError:
                 self._finish(PrewarmState.CANCELLED)
                 raise
@@ -101,8 +100,8 @@ class Prewarm:
                 logs.failure(log, "prewarm", error, sources=[source.uri for source in self.sources])
                 await self._services.pins.release(self.holder)
                 self._finish(PrewarmState.FAILED, error)
-            finally:
-                await to_the_end(origins.close)
+            else:
+                self._finish(PrewarmState.WARM)
 
     async def changed(self, timeout_seconds: float) -> None:
         """Wait for the next change of state, but no longer than this; at once when it has finished."""
@@ -129,6 +128,13 @@ class Prewarm:
             error=self._error,
         )
 
+    async def _fill_and_let_go(self) -> None:
+        origins = contextlib.ExitStack()
+        try:
+            await self._fill(origins)
+        finally:
+            await to_the_end(origins.close)
+
     async def _fill(self, origins: contextlib.ExitStack) -> None:
         services = self._services
         opened: dict[Source, Origin] = {}
@@ -141,7 +147,6 @@ class Prewarm:
         await services.pins.hold_objects(self.holder, self._infos(), self._lease_seconds)
         for source, files in self._files.items():
             await services.filler.fill(files, opened[source], self._fetched.add)
-        self._finish(PrewarmState.WARM)
 
     def _finish(self, state: PrewarmState, error: BaseException | None = None) -> None:
         self._error = error

@@ -67,6 +67,11 @@ async def test_verify_names_what_was_dropped(api: Api) -> None:
     assert [(row["uri"], row["result"], row["bad_chunks"]) for row in corrupt] == [(info.uri, "corrupt", [0, 3])]
 
 
+async def test_verify_gives_up_when_the_daemon_stops(api: Api) -> None:
+    api.node.services.stopping.set()
+    problem(await api.http.post("/v1/cache/verify", json={"all": True}), 503, "daemon_stopping")
+
+
 @pytest.mark.parametrize("body", [{}, {"all": False}, {"all": True, "source": SOURCE}, {"blob_ids": [], "all": True}])
 async def test_exactly_one_selection(api: Api, body: dict[str, object]) -> None:
     detail = problem(await api.http.post("/v1/cache/evict", json=body), 422, "invalid_request")["detail"]

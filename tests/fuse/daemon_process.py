@@ -91,6 +91,8 @@ def running(home: Home, environment: Mapping[str, str] | None = None) -> Iterato
             finally:
                 if child.poll() is None:
                     child.kill()
+                    child.wait()
+                    unmount_below(home.mounts)
 
 
 def start(home: Home, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
@@ -103,7 +105,18 @@ def start(home: Home, environment: Mapping[str, str] | None = None) -> subproces
 
 def is_mounted(path: Path) -> bool:
     """Whether the kernel knows a mount there."""
-    return any(line.split()[4] == str(path) for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return path in _mount_points()
+
+
+def unmount_below(directory: Path) -> None:
+    """Take away what a daemon left that a failed test had killed."""
+    for path in _mount_points():
+        if path.is_relative_to(directory):
+            subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def _mount_points() -> list[Path]:
+    return [Path(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 
 
 def _wait_until_ready(http: httpx.Client, child: subprocess.Popen[str], path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 
 from mows import daemon
 from mows.config import load_config
-from tests.fuse.daemon_process import WAIT_SECONDS, Home, is_mounted, running, start
+from tests.fuse.daemon_process import WAIT_SECONDS, Home, Process, is_mounted, running, start
 
 DATA = random.Random(1).randbytes(3_500_000)
 
@@ -83,6 +84,35 @@ def test_two_mounts_of_one_source_share_what_was_fetched(home: Home) -> None:
         assert (second["state"], second["bytes"]["from_origin"]) == ("warm", 0)
         assert (home.mounts / "one" / "weights.bin").read_bytes() == (home.mounts / "two" / "weights.bin").read_bytes()
         assert process.stop() == 0
+
+
+def test_targets_that_cannot_be_mounted_on(home: Home) -> None:
+    for name in ("full", "used"):
+        (home.mounts / name).mkdir()
+    (home.mounts / "full" / "file").write_text("precious")
+    (home.mounts / "file").write_text("precious")
+    (home.mounts / "out").symlink_to(home.path)
+    subprocess.run(["mount", "-t", "tmpfs", "none", home.mounts / "used"], check=True)
+    try:
+        with running(home) as process:
+            answers = {name: refused_mount(process, name) for name in ("full", "used", "file", "out", "out/below")}
+            assert process.stop() == 0
+    finally:
+        subprocess.run(["umount", home.mounts / "used"], check=True)
+    assert answers == {
+        "full": (409, "invalid_target"),
+        "used": (409, "invalid_target"),
+        "file": (409, "invalid_target"),
+        "out": (403, "target_not_allowed"),
+        "out/below": (403, "target_not_allowed"),
+    }
+
+
+def refused_mount(process: Process, name: str) -> tuple[int, str]:
+    """(status, code) of a request to mount on this target."""
+    body = {"source": f"file://{process.home.source}", "mount_path": str(process.home.mounts / name)}
+    response = process.http.put("/v1/mounts/refused", json=body)
+    return response.status_code, response.json()["code"]
 
 
 def test_the_second_daemon_on_one_state_directory_is_refused(home: Home) -> None:

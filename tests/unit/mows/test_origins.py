@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cachefs.errors import Interrupted, InvalidSource
-from cachefs.origin import OriginSettings, Source, parse_source
+from cachefs.origin import CredentialSettings, OriginSettings, Source, parse_source
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.ports import Origin
 from mows.origins import OriginPool
@@ -58,6 +58,17 @@ def test_prefixes_of_one_bucket_share_an_origin_until_the_last_user_leaves(opene
     assert [origin.closed for origin in opener.opened] == [1, 1]
     with pool.use(A) as again:
         assert again is not first
+
+
+def test_other_keys_mean_another_origin(opener: Opener) -> None:
+    def settings_of(source: Source) -> OriginSettings:
+        secret = "one" if source.prefix else "two"
+        keys = CredentialSettings(provider="static", access_key_id="AK", access_key_secret=secret)
+        return OriginSettings(credentials=keys)
+
+    pool = OriginPool(opener, settings_of)
+    with pool.use(A) as first, pool.use(A_BELOW) as second:
+        assert second is not first
 
 
 def test_two_who_come_at_once_open_it_once(opener: Opener) -> None:

@@ -247,15 +247,16 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         PrewarmServices(origins, lister, cache, filler, pins, clock), lease_seconds=3600.0, keep_finished_seconds=60.0
     )
     observed = Observed("1.2.3", "node-a", "z1", cache.statistics, lambda: FETCH_STATISTICS, mounts, prewarms)
+    stopping = asyncio.Event()
     services = Services(
         identity=NodeIdentity("node-a", "z1", "1.2.3", CHUNK_BYTES, peers_configured=False),
         mounts=mounts,
         prewarms=prewarms,
-        cache=CacheAdmin(cache, pins),
+        cache=CacheAdmin(cache, pins, stopping=stopping.is_set),
         inspector=Inspector(lister, cache, filler),
         metrics=Metrics(observed),
         check_ready=lambda: None,
-        stopping=asyncio.Event(),
+        stopping=stopping,
     )
     try:
         yield Node(root, origins, cache, mounter, pins, mounts, prewarms, clock, now, services)
