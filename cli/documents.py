@@ -88,6 +88,7 @@ class HiddenKey(TypedDict):
 class Listing(TypedDict):
     """What a source holds."""
 
+    source: str
     files: int
     total_bytes: int
     hidden_count: int

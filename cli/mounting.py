@@ -9,7 +9,7 @@ from cli.documents import Mount
 from cli.errors import WaitInterrupted
 from cli.output import emit_json, emit_line, emit_note
 from cli.progress import reporter
-from cli.units import size_text
+from cli.units import hidden_note, size_text
 from cli.waiting import FIRST_WAIT_SECONDS, failure, wait_for_mount
 
 
@@ -40,7 +40,7 @@ def mount_and_wait(api: Api, wanted: Wanted, *, quiet: bool) -> Mount:
         ) from None
     if mount["error"] is not None and (mount["state"] == "failed" or wanted.warm):
         done = "cannot mount" if mount["state"] == "failed" else f"mounted on {mount['mount_path']}, but not warm"
-        raise failure(f"{done}: {mount['source']}", mount["error"])
+        raise failure(done, mount["error"])
     return mount
 
 
@@ -52,4 +52,4 @@ def emit_mount(mount: Mount, *, as_json: bool) -> None:
     total = size_text(mount["bytes"]["total"])
     emit_line(f"{mount['state']}: {mount['source']} on {mount['mount_path']} ({mount['files']} files, {total})")
     if mount["hidden"]:
-        emit_note(f"{mount['hidden']} keys cannot be shown as files: `mows ls --hidden {mount['source']}` says why")
+        emit_note(hidden_note(mount["hidden"], mount["source"]))

@@ -106,7 +106,8 @@ class LineReporter:
         click.echo(line_text(self._title, sample, rate), file=self._stream)
 
     def _rate(self, now: float, sample: Sample) -> float | None:
-        if self._last is None or now <= self._last[0]:
+        # With another total the work itself has changed, and the difference is no speed.
+        if self._last is None or now <= self._last[0] or sample.total_bytes != self._last[1].total_bytes:
             return None
         return (sample.done_bytes - self._last[1].done_bytes) / (now - self._last[0])
 

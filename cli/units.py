@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _RATE_UNITS = ("B/s", "kB/s", "MB/s", "GB/s", "TB/s")
 
@@ -34,3 +36,18 @@ def duration_text(seconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
     first = next((index for index, (value, _) in enumerate(parts) if value), len(parts) - 1)
     return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])
+
+
+def moment_text(moment: str) -> str:
+    """An RFC 3339 moment without fractions of a second."""
+    return re.sub(r"\.\d+", "", moment)
+
+
+def count_text(count: int, word: str) -> str:
+    """``1 failure``, ``2 failures``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def hidden_note(count: int, source: str) -> str:
+    """What to say of `count` keys below `source` that have no file."""
+    return f"{count_text(count, 'key')} that no file system can show: `mows ls --hidden {source}` says why"

@@ -39,11 +39,10 @@ def failure(what: str, error: ErrorPart) -> Failure:
 
 
 def wait_for_mount(api: Api, mount: Mount, show: Callable[[Sample], None]) -> Mount:
-    """The mount once it is settled; `show` is called with every state on the way."""
+    """The mount once it is settled; `show` is called with every state on the way there."""
     while not settled(mount):
         show(sample(mount))
         mount = api.mount(mount["id"], wait_seconds=SHOW_SECONDS)
-    show(sample(mount))
     return mount
 
 
@@ -52,7 +51,8 @@ def wait_for_prewarm(api: Api, prewarm: Prewarm, show: Callable[[Sample], None])
     while prewarm["state"] not in FINISHED:
         latest = None
         for latest in api.prewarm_events(prewarm["id"]):
-            show(sample(latest))
+            if latest["state"] not in FINISHED:
+                show(sample(latest))
         if latest is None:
             raise NotMows("the daemon ended the stream of events without any", hint="look at the daemon's log")
         prewarm = latest

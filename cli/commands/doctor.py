@@ -13,10 +13,11 @@ import click
 from cli.doctor import configuration, kernel, limits, origins, passthrough, service, tiers
 from cli.doctor.configuration import DEFAULT_CONFIG
 from cli.doctor.finding import Finding, Level
-from cli.endpoint import Endpoint
+from cli.endpoint import DEFAULT_SOCKET, Endpoint
 from cli.exit_codes import ExitCode
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_styled
+from cli.units import count_text
 from mows.config import Config
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -50,6 +51,9 @@ def check_everything(endpoint: Endpoint, path: Path | None) -> Iterator[Finding]
         yield from limits.probe(memory_tier_bytes=0)
     else:
         yield from _check_configured(config)
+        if endpoint == Endpoint(DEFAULT_SOCKET):
+            # Nobody said where the daemon is but the configuration.
+            endpoint = Endpoint(config.api.socket)
     yield service.daemon(endpoint)
 
 
@@ -73,8 +77,5 @@ def _emit_each(findings: Iterable[Finding]) -> Iterator[Finding]:
 def summary(findings: Iterable[Finding]) -> str:
     """``12 ok, 1 warning, 0 failures``."""
     counts = Counter(finding.level for finding in findings)
-    return f"{counts[Level.OK]} ok, {_some(counts[Level.WARN], 'warning')}, {_some(counts[Level.FAIL], 'failure')}"
-
-
-def _some(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    warnings, failures = count_text(counts[Level.WARN], "warning"), count_text(counts[Level.FAIL], "failure")
+    return f"{counts[Level.OK]} ok, {warnings}, {failures}"

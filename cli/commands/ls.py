@@ -8,7 +8,7 @@ from cli.api import connect
 from cli.documents import ListedObject, Listing
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_note
-from cli.units import size_text
+from cli.units import hidden_note, moment_text, size_text
 
 
 @click.command("ls", help="List what a source holds.")
@@ -41,10 +41,10 @@ def _emit_objects(listing: Listing, *, long: bool) -> None:
         shown, files = len(listing["objects"]), listing["files"]
         emit_note(f"showing {shown} of {files} files: --limit N shows more")
     if listing["hidden_count"]:
-        emit_note(f"{listing['hidden_count']} keys cannot be shown as files: `mows ls --hidden` says why")
+        emit_note(hidden_note(listing["hidden_count"], listing["source"]))
 
 
 def long_line(one: ListedObject) -> str:
     """``4.0 GiB  75 %  2026-11-23T10:00:00Z  model-00001.safetensors``; an empty file is always cached."""
     percent = 100 * one["local_bytes"] // one["size_bytes"] if one["size_bytes"] else 100
-    return f"{size_text(one['size_bytes']):>10}  {percent:>3} %  {one['modified']}  {one['path']}"
+    return f"{size_text(one['size_bytes']):>10}  {percent:>3} %  {moment_text(one['modified'])}  {one['path']}"

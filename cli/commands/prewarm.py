@@ -13,7 +13,7 @@ from cli.exit_codes import ExitCode
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line
 from cli.progress import reporter
-from cli.units import size_text
+from cli.units import moment_text, size_text
 from cli.waiting import failure, wait_for_prewarm
 
 
@@ -65,7 +65,7 @@ def refuse_other_nodes(nodes: str, this: str) -> None:
 def summary(prewarm: Prewarm) -> str:
     """One line: what is warm, or how to follow it."""
     total = size_text(prewarm["bytes"]["total"])
-    until = f", pinned until {prewarm['warm_until']}" if prewarm["warm_until"] else ""
+    until = f", pinned until {moment_text(prewarm['warm_until'])}" if prewarm["warm_until"] else ""
     if prewarm["state"] == "warm":
         fetched = size_text(prewarm["bytes"]["from_origin"])
         return f"warm: {prewarm['id']}: {prewarm['files']} files, {total} ({fetched} from the origin){until}"

@@ -10,7 +10,7 @@ from cli.api import connect
 from cli.documents import Mount, Prewarm
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_table
-from cli.units import duration_text, size_text
+from cli.units import duration_text, moment_text, size_text
 
 
 @click.command("status", help="Show the mounts and prewarms of this node.")
@@ -51,7 +51,13 @@ def _emit_prewarms(prewarms: Sequence[Prewarm]) -> None:
         return
     headers = ("PREWARM", "STATE", *_PROGRESS_HEADERS, "PINNED UNTIL", "SOURCES")
     rows = [
-        (job["id"], job["state"], *_progress(job), job["warm_until"] or "-", " ".join(job["sources"]))
+        (
+            job["id"],
+            job["state"],
+            *_progress(job),
+            moment_text(job["warm_until"]) if job["warm_until"] else "-",
+            " ".join(job["sources"]),
+        )
         for job in prewarms
     ]
     emit_line("")
@@ -77,7 +83,7 @@ def _progress(work: Mount | Prewarm) -> tuple[str, ...]:
         "-" if percent is None else str(int(percent)),
         size_text(counts["from_origin"]),
         size_text(counts["from_peers"]),
-        "-" if eta is None else duration_text(eta),
+        duration_text(eta) if eta else "-",
     )
 
 

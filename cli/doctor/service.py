@@ -32,5 +32,5 @@ def writable(name: str, path: Path) -> Finding:
     """Whether this user may write in `path`, or create it."""
     nearest = next(parent for parent in (path, *path.parents) if parent.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        return ok(name, f"{path}" if nearest == path else f"{path} can be created")
+        return ok(name, f"{path} is writable" if nearest == path else f"{path} can be created")
     return fail(name, f"{path}: {nearest} is not a directory this user may write to", "create it, or run as root")

@@ -102,7 +102,7 @@ def test_a_terminal_gets_a_bar_that_is_gone_in_the_end(socket: Path, fake: FakeD
     ]
     seen = on_terminal(socket, "mount", SOURCE, "/models/qwen3", "--warm")
     assert "━".encode() in seen
-    assert b"2.0/2.0 GiB" in seen
+    assert b"1.0/2.0 GiB" in seen
     assert seen.rstrip().endswith(b"warm: oss://models/qwen3/ on /models/qwen3 (9 files, 2.0 GiB)")
 
 

@@ -68,7 +68,7 @@ def test_mount_read_and_unmount(run: Run, target: Path, capsys: pytest.CaptureFi
     assert run("mount", SOURCE, str(target)) == ExitCode.OK
     printed = capsys.readouterr()
     assert printed.out == f"mounted: {SOURCE} on {target} (3 files, 8.0 MiB)\n"
-    assert f"note: 1 keys cannot be shown as files: `mows ls --hidden {SOURCE}` says why" in printed.err
+    assert f"note: 1 key that no file system can show: `mows ls --hidden {SOURCE}` says why" in printed.err
     assert_shows_the_model(target)
     assert run("mount", SOURCE, str(target)) == ExitCode.OK
     assert run("umount", str(target)) == ExitCode.OK
@@ -173,9 +173,9 @@ def test_another_source_on_the_same_target_is_a_conflict(run: Run, node: Node, t
     assert_shows_the_model(target)
 
 
-def test_doctor_is_content_with_a_good_node(run: Run, node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_is_content_with_a_good_node(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     config = node.daemon.settings.directory / "mows.yaml"
-    assert run("doctor", "--config", str(config), "--json") == ExitCode.OK
+    assert main(["doctor", "--config", str(config), "--json"]) == ExitCode.OK
     findings = {finding["name"]: finding for finding in document(capsys)["findings"]}
     assert not [finding for finding in findings.values() if finding["level"] == "fail"]
     assert findings["test mount"]["level"] == "ok"
@@ -285,7 +285,7 @@ def test_foreground_that_cannot_mount_ends_with_the_reason_and_leaves_nothing(tm
     with foreground(f"file://{tmp_path}/none", str(target), "--socket", str(tmp_path / "none")) as process:
         _, error = process.communicate()
         assert process.returncode == ExitCode.NOT_FOUND
-    assert error.splitlines()[-2].startswith(f"mows: cannot mount: file://{tmp_path}/none")
+    assert error.splitlines()[-2].startswith("mows: cannot mount: ")
     assert places(process) == []
 
 

@@ -39,3 +39,12 @@ def test_lines_are_spaced_unless_the_state_changes() -> None:
         "warming T: 0 % (0 B of 100 B)",
         "warming T: 50 % (50 B of 100 B), 10 B/s",
     ]
+
+
+def test_a_total_that_has_just_become_known_is_no_speed() -> None:
+    stream, clock = io.StringIO(), Clock()
+    lines = LineReporter("T", stream, clock)
+    lines.show(Sample("pending", 0, 0))
+    clock.now += 0.001
+    lines.show(Sample("warming", 100, 100))
+    assert stream.getvalue().splitlines()[-1] == "warming T: 100 % (100 B of 100 B)"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.units import duration_text, rate_text, size_text
+from cli.units import count_text, duration_text, moment_text, rate_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,12 @@ def test_rates_are_decimal(rate: float, text: str) -> None:
 )
 def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_moments_have_whole_seconds() -> None:
+    assert moment_text("2026-11-23T13:30:26.967588Z") == "2026-11-23T13:30:26Z"
+    assert moment_text("2026-11-23T13:30:26Z") == "2026-11-23T13:30:26Z"
+
+
+def test_one_is_singular() -> None:
+    assert [count_text(count, "key") for count in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
