@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from cachefs.errors import CacheError, EmptySource
+from cachefs.errors import CacheError
 from cachefs.ports import Origin
 from cachefs.types import Deadline
 from cli.doctor.finding import Finding, fail, ok, warn
@@ -54,8 +54,6 @@ def listing(target: Target, deadline: Deadline) -> Finding:
     try:
         with closing(target.open()) as origin:
             page = next(iter(origin.list(target.prefix, deadline)), ())
-    except EmptySource:
-        page = ()
     except CacheError as error:
         return fail(name, f"{error} ({error.code})", error.hint or "look at the endpoint and the credentials")
     if not page:

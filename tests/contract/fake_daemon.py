@@ -48,6 +48,7 @@ class FakeDaemon:
         self.mounts: dict[str, models.Mount] = {}
         self.mount_script: list[models.Mount] = []
         """What the next requests for a mount answer, one each; the last one for ever."""
+        self.files_are_open = False
         self.prewarms: dict[str, models.Prewarm] = {}
         self.prewarm_streams: list[Sequence[models.Prewarm] | Refusal] = []
         """What each stream of events tells before it ends, or why there is none."""
@@ -171,9 +172,10 @@ def build_app(fake: FakeDaemon) -> FastAPI:  # noqa: C901 - one small function p
     async def one_mount(mount_id: str) -> models.Mount:
         return fake.next_mount()
 
-    @app.delete("/v1/mounts/{mount_id}", status_code=204)
-    async def unmount(mount_id: str) -> None:
+    @app.delete("/v1/mounts/{mount_id}")
+    async def unmount(mount_id: str) -> Response:
         fake.mounts.pop(mount_id, None)
+        return Response(status_code=202 if fake.files_are_open else 204)
 
     @app.get("/v1/prewarms")
     async def prewarms() -> models.PrewarmList:

@@ -138,6 +138,19 @@ class TestUmount:
         run("umount", "/models/qwen3")
         assert list(fake.mounts) == ["old"]
 
+    def test_files_that_are_still_open_are_mentioned(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.mounts = {"qwen3": mount(MountState.MOUNTED)}
+        fake.files_are_open = True
+        assert run("umount", "qwen3") == ExitCode.OK
+        assert "note: files that are still open are served until they are closed" in capsys.readouterr().err
+
+    def test_json_says_whether_it_is_gone(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.mounts = {"qwen3": mount(MountState.MOUNTED)}
+        run("umount", "qwen3", "--json")
+        assert json.loads(capsys.readouterr().out) == {"id": "qwen3", "mount_path": "/models/qwen3", "gone": True}
+
     def test_nothing_there_is_not_found(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
         assert run("umount", "/models/none") == ExitCode.NOT_FOUND
         assert "no mount: /models/none (mount_not_found)" in capsys.readouterr().err
@@ -322,6 +335,40 @@ class TestPeers:
         fake.peers = models.Peers(configured=configured)
         assert run("peers") == ExitCode.OK
         assert words in capsys.readouterr().out
+
+
+class TestBench:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        (tmp_path / "a").write_bytes(b"x" * 100_000)
+        (tmp_path / "b").write_bytes(b"x" * 100_000)
+        return tmp_path / "a"
+
+    def test_a_file_and_another_side_by_side(self, run: Run, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        other = str(file.with_name("b"))
+        assert run("bench", str(file), "--against", other, "--passes", "1") == ExitCode.OK
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ["FILE", str(file), other, "ratio", "97.7"]
+        assert lines[-1].startswith("97.7 KiB, median of 1 passes after a first one, which ran at ")
+
+    def test_a_file_that_no_cache_holds_is_measured_alone(
+        self, run: Run, file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run("bench", str(file), "--passes", "1") == ExitCode.OK
+        printed = capsys.readouterr()
+        assert "ratio" not in printed.out
+        assert "note: no cache file to compare with" in printed.err
+
+    def test_nothing_to_read_is_not_found(self, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("bench", str(tmp_path)) == ExitCode.NOT_FOUND
+        assert "(file_not_found)" in capsys.readouterr().err
+
+    def test_two_files_of_different_sizes_cannot_be_compared(
+        self, run: Run, file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file.with_name("b").write_bytes(b"short")
+        assert run("bench", str(file), "--against", str(file.with_name("b"))) == ExitCode.FAILED
+        assert "(read_failed)" in capsys.readouterr().err
 
 
 class TestErrors:

@@ -9,7 +9,7 @@ from cachefs.origin.memory import MemoryOrigin
 from cachefs.ports import Origin
 from cachefs.types import Deadline
 from cli.doctor.finding import Level
-from cli.doctor.origins import FATAL_SKEW_SECONDS, ODD_SKEW_SECONDS, Target, clock, listing
+from cli.doctor.origins import FATAL_SKEW_SECONDS, ODD_SKEW_SECONDS, Target, clock, listing, probe
 
 NOW = 1_800_000_000.0
 
@@ -70,3 +70,10 @@ def test_a_clock_is_compared_with_the_servers(skew_seconds: int, level: Level, w
 
 def test_a_silent_endpoint_is_a_warning() -> None:
     assert clock("http://e", None, NOW).level is Level.WARN
+
+
+def test_an_endpoint_nobody_listens_at_is_asked_and_is_a_warning() -> None:
+    target = Target("oss://", None, "http://127.0.0.1:1", _denied)
+    findings = list(probe([target, target]))
+    assert [finding.name for finding in findings] == ["origin oss://"] * 2 + ["clock against http://127.0.0.1:1"]
+    assert findings[-1].level is Level.WARN
