@@ -29,7 +29,7 @@ class Aftermath:
         if outcome.landed:
             self._progressed(live, now)
         if outcome.error is not None:
-            missed = range(outcome.landed.stop, span.stop)  # empty when it failed after its last chunk: no harm done
+            missed = range(outcome.landed.stop, span.plan.chunks.stop)  # empty if it failed after its last
             self._failed(live, lane, missed, outcome.error, now)
 
     def _progressed(self, live: LiveBlob, now: float) -> None:

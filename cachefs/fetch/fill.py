@@ -41,7 +41,7 @@ class Outcome:
     """The chunks that landed, from the start of the span."""
     landed_bytes: int
     error: Exception | None
-    """Why it ended early; None when it was cut short or is complete."""
+    """Why it ended early; None when it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,10 @@ class FillJob:
     def _fetch(self, progress: _Progress) -> None:
         chunks = self.span.plan.chunks
         wanted = ByteRange(self.key.chunk_range(chunks.start).start, self.key.chunk_range(chunks.stop - 1).stop)
-        if not progress.enter():
-            return
         pieces = self.span.plan.client.origin.read(self.info, wanted, Deadline.after(self.attempt_seconds))
         with _closed_early(pieces):
             for piece in pieces:
-                if not progress.feed(memoryview(piece)):
-                    return
+                progress.feed(memoryview(piece))
         if not progress.done:
             asked = f"bytes {wanted.start}-{wanted.stop}"
             raise OriginProtocolError(f"{self.info.uri}: the answer for {asked} ended within chunk {progress.chunk}")
@@ -95,33 +92,23 @@ class _Progress:
         self._job = job
         self._end = job.span.plan.chunks.stop
         self._sink: ChunkSink | None = None
-        self._room = 0
+        self._filled_bytes = 0
 
     @property
     def done(self) -> bool:
         """Whether all chunks landed."""
         return self.chunk == self._end
 
-    def enter(self) -> bool:
-        """Begin the next chunk. False when the span was cut before it."""
-        if not self._job.span.enter(self.chunk):
-            return False
-        self._room = len(self._job.key.chunk_range(self.chunk))
-        return True
-
-    def feed(self, piece: memoryview) -> bool:
-        """Take `piece`. False when no more is wanted."""
+    def feed(self, piece: memoryview) -> None:
+        """Take `piece`."""
         if self._job.span.cancelled:
             raise Interrupted(f"{self._job.info.uri}: the daemon is stopping")
         while piece:
             if self.done:
                 raise OriginProtocolError(f"{self._job.info.uri}: more bytes came than were asked for")
-            if not self._room and not self.enter():
-                return False
-            part = piece[: self._room]
+            part = piece[: len(self._job.key.chunk_range(self.chunk)) - self._filled_bytes]
             self._write(part)
             piece = piece[len(part) :]
-        return self.done or self.chunk < self._job.span.stop
 
     def abort(self) -> None:
         """Give up the chunk that is not whole, if there is one."""
@@ -134,14 +121,14 @@ class _Progress:
         if self._sink is None:
             self._sink = self._job.open_sink(self.chunk)
         self._sink.write(part)
-        self._room -= len(part)
-        if self._room == 0:
+        self._filled_bytes += len(part)
+        if self._filled_bytes == len(self._job.key.chunk_range(self.chunk)):
             self._sink.commit()
             self._landed()
 
     def _landed(self) -> None:
+        size_bytes, self._filled_bytes = self._filled_bytes, 0
         self._sink = None
-        size_bytes = len(self._job.key.chunk_range(self.chunk))
         self.landed_bytes += size_bytes
         self._job.span.plan.client.account("origin", size_bytes)
         self._job.landed(self.chunk)
@@ -160,7 +147,7 @@ class VerifyJob:
         """Verify the span. Blocks. What is bad becomes missing, and is fetched later."""
         chunk = self.span.plan.chunks.start
         try:
-            while self.span.enter(chunk):
+            while chunk < self.span.plan.chunks.stop and not self.span.cancelled:
                 if self.verify(chunk):
                     self.landed(chunk)
                 chunk += 1

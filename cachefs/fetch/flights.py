@@ -64,6 +64,11 @@ class Flights:
         return bytes(self._marks)
 
     @property
+    def flying(self) -> bool:
+        """Whether any chunk is in flight."""
+        return bool(self._spans)
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is in flight, startable or paused."""
         return not self._spans and not self._paused and self.startable() == 0

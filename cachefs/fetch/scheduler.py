@@ -231,8 +231,6 @@ class Scheduler:
 
     def _start(self, lane: Lane, lives: list[LiveBlob], now: float) -> None:
         slots, reader_slots = lane.slots(now)
-        if slots + reader_slots > 0:
-            self._cut(lives)
         verifying = sum(span.plan.verify for span in self.spans)
         room = Room(
             slots=slots,
@@ -250,14 +248,6 @@ class Scheduler:
         marks = {live.blob_id: live.flights.marks for live in lives}
         for span_plan in plan(tiers(lives, terms), marks, room):
             self._launch(by_id[span_plan.blob], lane, span_plan, now)
-
-    def _cut(self, lives: Iterable[LiveBlob]) -> None:
-        """A chunk that a reader waits for, deep in a long span, is taken out of it to come over its own connection."""
-        for live in lives:
-            for read in live.lot.reads():
-                for chunk in live.key.chunks_of(read.span):
-                    if span := live.flights.want(chunk):
-                        live.flights.end(span.cut(chunk))
 
     def _launch(self, live: LiveBlob, lane: Lane, span_plan: SpanPlan, now: float) -> None:
         span = Span(span_plan, now)
@@ -283,7 +273,7 @@ class Scheduler:
     def _ended(self, live: LiveBlob, lane: Lane, span: Span, outcome: Outcome) -> None:
         now = self._loop.time()
         self.spans.discard(span)
-        live.flights.end(range(span.plan.chunks.start, span.stop))
+        live.flights.end(span.plan.chunks)
         if not span.plan.verify:
             lane.ended(outcome.landed_bytes, outcome.error, span.started_at, now)
         self._aftermath.apply(live, lane, span, outcome, now)

@@ -1,11 +1,7 @@
-"""One flight: consecutive chunks of one blob that come over one connection, and the borrowing between two threads.
-
-The loop starts it and may cut it short; a fill thread walks through it. What they share is how far it may go.
-"""
+"""One flight: consecutive chunks of one blob that come over one connection."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,44 +34,15 @@ class SpanPlan:
     client: Client
 
 
+@dataclass(eq=False, slots=True)
 class Span:
-    """A plan under way."""
+    """A plan under way. The loop starts it and may cancel it; a fill thread walks through it."""
 
-    def __init__(self, plan: SpanPlan, started_at: float) -> None:
-        self.plan = plan
-        self.started_at = started_at
-        self._lock = threading.Lock()  # guards _begun and _stop
-        self._begun = plan.chunks.start  # the chunks before it were begun, or are done
-        self._stop = plan.chunks.stop
-        self._cancelled = False
-
-    @property
-    def stop(self) -> int:
-        """The chunk before which it ends."""
-        return self._stop
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether to give up at once, even within a chunk."""
-        return self._cancelled
+    plan: SpanPlan
+    started_at: float
+    cancelled: bool = False
+    """Whether to give up at the next piece. Set once, by the loop; read without a lock."""
 
     def cancel(self) -> None:
         """Give up at the next piece."""
-        self._cancelled = True
-
-    def enter(self, chunk: int) -> bool:
-        """The fill thread begins `chunk`. False when it was cut off."""
-        with self._lock:
-            if chunk >= self._stop or self._cancelled:
-                return False
-            self._begun = chunk + 1
-            return True
-
-    def cut(self, chunk: int) -> range:
-        """Take `chunk` and all after it out of the span, if it was not begun yet. Returns what was taken."""
-        with self._lock:
-            if not self._begun <= chunk < self._stop:
-                return range(0)
-            taken = range(chunk, self._stop)
-            self._stop = chunk
-            return taken
+        self.cancelled = True

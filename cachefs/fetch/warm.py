@@ -38,8 +38,8 @@ class Warm:
             self.done.set_exception(error)
 
     def check(self, now: float) -> None:
-        """Finish if it is complete, give up if nothing landed for too long."""
-        if self.live.sealed and not self.over:
+        """Finish if it is complete and all its spans have reported, give up if nothing landed for too long."""
+        if self.live.sealed and not self.live.flights.flying and not self.over:
             self.done.set_result(None)
         elif now >= self.stalls_at:
             self.fail(self._stalled())

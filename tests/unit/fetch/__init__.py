@@ -1,0 +1,1 @@
+"""The parts of `cachefs.fetch`, and the kit their tests share."""
