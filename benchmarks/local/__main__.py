@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -61,8 +61,8 @@ def scale_for(options: argparse.Namespace) -> Scale:
     return replace(QUICK if options.quick else FULL, **{key: value for key, value in given.items() if value})
 
 
-def parser() -> argparse.ArgumentParser:
-    """What may be said on the command line."""
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """What was said on the command line. Exits with 2 when it makes no sense."""
     text = argparse.ArgumentParser(prog="python -m benchmarks.local", description=__doc__.splitlines()[0])
     text.add_argument("--quick", action="store_true", help="small sizes, few repeats: whether it works, not how fast")
     text.add_argument("--size", type=parse_bytes, help="of the object and of the model (default: 2GiB, quick 64MiB)")
@@ -70,12 +70,15 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--only", action="append", choices=QUESTIONS, help="ask this question; may be given again")
     text.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     text.add_argument("--write-docs", action="store_true", help="write docs/BENCHMARKS.md too")
-    return text
+    options = text.parse_args(arguments)
+    if options.write_docs and (options.quick or options.only):
+        text.error("--write-docs documents a whole run: leave --quick and --only out")
+    return options
 
 
 def main() -> int:
     """The exit status."""
-    options = parser().parse_args()
+    options = parse(sys.argv[1:])
     return run_owning(lambda resources: run(resources, options))
 
 

@@ -15,6 +15,7 @@ from typing import IO, Self
 from benchmarks.node.errors import NodeError
 
 POLL_SECONDS = 0.02
+LAST_LINES = 20
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -26,7 +27,8 @@ class Child:
     """One process in a process group of its own, so that Ctrl-C in the terminal reaches only its owner.
 
     Standard error goes to ``<log directory>/<name>.log``, and so does standard output unless `piped`, where both ends
-    are text streams. Leaving the context sends SIGTERM, and SIGKILL to the whole group after `stop_seconds`.
+    are text streams. Leaving the context sends SIGTERM, and SIGKILL to the whole group after `stop_seconds`. When it is
+    left by an error, the end of the log goes to our own standard error, since the log itself is about to be removed.
     """
 
     def __init__(
@@ -64,6 +66,9 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        # A NodeError quotes what it needs, and a child that wrote nothing has nothing to explain.
+        if isinstance(error, Exception) and not isinstance(error, NodeError) and self._last_lines():
+            print(f"{type(error).__name__}: {error}; {self.name} wrote:\n{self._last_lines()}", file=sys.stderr)
 
     @property
     def process(self) -> subprocess.Popen[str]:
@@ -110,8 +115,10 @@ class Child:
         """An error that names the process, its exit status if any, and the end of its log."""
         status = self.process.poll()
         ended = "" if status is None else f" (exit status {status})"
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
-        return ChildFailed(f"{self.name} {what}{ended}; it wrote:\n{tail}")
+        return ChildFailed(f"{self.name} {what}{ended}; it wrote:\n{self._last_lines()}")
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:])
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL to the group; returns when the process is gone. Idempotent."""

@@ -60,6 +60,17 @@ def test_waiting_ends_with_the_time_given(tmp_path: Path) -> None:
         running.wait_until(lambda: False, timeout_seconds=0.01)
 
 
+def test_an_error_while_it_runs_shows_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        with child(DEAF, tmp_path, stop_seconds=0) as running:
+            running.wait_until(lambda: "deaf" in running.log.read_text(), timeout_seconds=60)
+            raise LookupError("what")
+
+    with pytest.raises(LookupError):
+        work()
+    assert capsys.readouterr().err == "LookupError: what; child wrote:\ndeaf\n"
+
+
 def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
     running = child(FOREVER, tmp_path)
     running.stop()
