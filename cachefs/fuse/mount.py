@@ -94,13 +94,13 @@ class FuseMount:
 
     def invalidate_entry(self, parent: Ino, name: bytes) -> None:
         """Let the kernel look `name` up again. Queued; returns at once; does nothing when not mounted."""
-        if self._connection is not None:
-            self._connection.notifier.invalidate_entry(parent, name)
+        if (connection := self._connection) is not None:
+            connection.notifier.invalidate_entry(parent, name)
 
     def invalidate_inode(self, ino: Ino) -> None:
         """Let the kernel forget the attributes and cached pages (for a directory: its listing) of `ino`. Queued."""
-        if self._connection is not None:
-            self._connection.notifier.invalidate_inode(ino)
+        if (connection := self._connection) is not None:
+            connection.notifier.invalidate_inode(ino)
 
     def statistics(self) -> FuseStatistics:
         """What was done so far; still there after `stop`."""
