@@ -167,21 +167,18 @@ class MountedFileSystem:
         else:
             row.file.read(offset, size, reply)
 
-    def release(self, handle: FileHandle) -> None:
+    def release(self, handle: FileHandle) -> bool:
         """See `FileSystem.release`."""
         with self._lock:
             row = self._open.get(handle)
             if row is None:
-                return
+                return False
+            complete = row.file.backing_fd is not None
             row.count -= 1
             if row.count == 0:
                 del self._open[handle]
                 row.file.close()
-
-    def is_complete(self, ino: Ino) -> bool:
-        """Whether the next open of this file would get a backing descriptor."""
-        row = self._open.get(FileHandle(ino))
-        return row is not None and row.file.backing_fd is not None
+            return complete
 
     # --------------------------------------------------------------- internal
 

@@ -205,10 +205,10 @@ def test_close_gives_back_what_the_kernel_never_released(stage: Stage) -> None:
 
 def test_complete_files_offer_their_descriptor(stage: Stage, tmp_path: Path) -> None:
     ino = stage.ino(b"a.safetensors")
-    assert not stage.fs.is_complete(ino)
+    assert not stage.fs.release(stage.fs.open(ino).handle)
     (tmp_path / "data").write_bytes(b"alpha weights")
     with (tmp_path / "data").open("rb") as data:
         stage.cache.backing["m/a.safetensors"] = data.fileno()
         opened = stage.fs.open(ino)
         assert opened.backing_fd == data.fileno()
-        assert stage.fs.is_complete(ino)
+        assert stage.fs.release(opened.handle)
