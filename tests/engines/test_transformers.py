@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from benchmarks.model import Model, write_model
 from benchmarks.node.daemon import Daemon, DaemonSettings
@@ -24,6 +25,14 @@ class Mounted:
 
     model: Model
     target: Path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_progress_bars() -> Iterator[None]:
+    """A progress bar starts a thread that stays."""
+    logging.disable_progress_bar()
+    yield
+    logging.enable_progress_bar()
 
 
 @pytest.fixture(scope="module")
