@@ -19,7 +19,7 @@ from cachefs.store import Store, TierSettings
 from cachefs.types import BlobId, BlobKey, ByteRange, Deadline, ObjectInfo
 
 KIB = 1 << 10
-CHUNK = 64 * KIB
+CHUNK = 16 * KIB
 LIMIT_SECONDS = 60.0
 """Only so that a broken test fails instead of hanging."""
 

@@ -129,6 +129,7 @@ async def test_cancelling_the_only_one_starts_nothing_more(world: World) -> None
     assert world.store.evict(world.fetcher.blob_id(info)), "no reference is left"
 
 
+@pytest.mark.expects_warnings
 async def test_a_final_failure_reaches_everyone_and_is_not_remembered(world: World) -> None:
     origin = scripted(world)
     info = world.put("k", DATA)
@@ -171,6 +172,7 @@ async def test_nothing_for_too_long_stops_it_and_says_why(tmp_path: Path) -> Non
     world.store.close()
 
 
+@pytest.mark.expects_warnings
 async def test_an_object_that_no_tier_holds_cannot_be_warmed(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.store.close()

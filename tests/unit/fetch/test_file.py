@@ -227,6 +227,7 @@ async def test_a_closed_file_lets_its_blob_be_evicted(world: World) -> None:
     await until(lambda: world.store.evict(file.blob_id))
 
 
+@pytest.mark.expects_warnings
 async def test_chunks_that_an_operator_verified_away_are_fetched_again(world: World) -> None:
     info = world.put("k.dat", DATA)
     file = world.open(info)
