@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -219,10 +220,7 @@ class Blob:
         self.sealed = False
         self._counters.add(Event.CORRUPT_CHUNKS)
         log.warning("blob %s in %s: chunk %d does not have its hash; it is a miss", self.blob_id, self.tier.path, chunk)
-        try:
-            self._index.clear(chunk)
-        except OSError as error:
-            self.tier.fault(Step.INDEX_CLEAR, error)
+        self._clear(lambda: self._index.clear(chunk))
 
     def _complete(self) -> None:
         """Seal the blob if every chunk is PRESENT."""
@@ -235,12 +233,17 @@ class Blob:
 
     def _reject_all(self, expected: int, found: int | None) -> None:
         self._counters.add(Event.CORRUPT_BLOBS)
-        try:
-            self._index.clear_all()
-        except OSError as error:
-            self.tier.fault(Step.INDEX_CLEAR, error)
+        self._clear(self._index.clear_all)
         told = "unreadable" if found is None else f"{found:016x}"
         raise CorruptBlob(f"{self.key.uri}: CRC-64 of the whole is {told}, the origin says {expected:016x}")
+
+    def _clear(self, clear: Callable[[], None]) -> None:
+        """Where the index cannot be told that bytes are wrong, the blob must not be opened again from it."""
+        try:
+            clear()
+        except OSError as error:
+            self.tier.fault(Step.INDEX_CLEAR, error)
+            self.tier.disown(self.blob_id)
 
     def _whole_crc64(self) -> int | None:
         """None when a chunk whose CRC nobody took cannot be read."""

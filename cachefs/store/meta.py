@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,14 @@ def write_meta(calls: Calls, paths: BlobPaths, meta: Meta) -> None:
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     fd = calls(Step.META_WRITE, os.open, paths.meta_temporary, flags, 0o600)
-    with closing_fd(fd):
-        write_all(calls, Step.META_WRITE, fd, meta.encode(), 0)
-    calls(Step.META_RENAME, os.rename, paths.meta_temporary, paths.meta)
+    try:
+        with closing_fd(fd):
+            write_all(calls, Step.META_WRITE, fd, meta.encode(), 0)
+        calls(Step.META_RENAME, os.rename, paths.meta_temporary, paths.meta)
+    except OSError:
+        with suppress(OSError):
+            paths.meta_temporary.unlink()
+        raise
 
 
 def read_boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:

@@ -41,6 +41,7 @@ class Step(Enum):
     META_READ = "read meta.json"
     META_WRITE = "write meta.json"
     META_RENAME = "put meta.json in place"
+    DISOWN = "remove meta.json"
     TOUCH = "record the time of use"
     CONDEMN = "rename a blob out of the way"
     DESTROY = "remove a blob"

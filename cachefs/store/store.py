@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from cachefs.errors import CorruptBlob, NoSpace, StoreError
+from cachefs.errors import CorruptBlob, NoSpace, StoreError, TierUnavailable
 from cachefs.store import placement
 from cachefs.store.blob import Blob
 from cachefs.store.catalog import Catalog, Entry
@@ -23,7 +23,7 @@ from cachefs.store.meta import Meta, read_boot_id
 from cachefs.store.oscalls import Calls, Step
 from cachefs.store.recovery import recover
 from cachefs.store.report import blob_status, tier_statistics
-from cachefs.store.room import Room
+from cachefs.store.room import Condemned, Room
 from cachefs.store.tier import Tier
 from cachefs.store.values import BlobStatus, StoreStatistics, TierSettings
 from cachefs.types import BlobId, BlobKey, ObjectInfo
@@ -158,13 +158,14 @@ class Store:
             if entry := self._catalog.get(blob_id):
                 entry.writers -= 1
                 self._catalog.settle(entry, reserved_bytes, self._measure(entry))
-                self._drop_reference(entry)
+        self.release(blob_id)
 
     def release(self, blob_id: BlobId) -> None:
         """See `BlobHost.release`."""
         with self._lock:
-            if entry := self._catalog.get(blob_id):
-                self._drop_reference(entry)
+            entry = self._catalog.get(blob_id)
+            dropped = self._drop_reference(entry) if entry else []
+        self._room.destroy(dropped)
 
     # Creation, opening, closing. The lock is held unless the method takes it.
 
@@ -255,27 +256,36 @@ class Store:
             raise
         return blob
 
-    def _drop_reference(self, entry: Entry) -> None:
+    def _drop_reference(self, entry: Entry) -> list[Condemned]:
+        """One reference less. What is returned is to be destroyed without the lock."""
         if entry.references <= 0 or entry.blob is None:
             raise RuntimeError(f"blob {entry.blob_id}: released more often than acquired")
         entry.references -= 1
         entry.last_used = self._clock()
-        if entry.references == 0:
-            entry.note(entry.blob)
-            entry.blob.close()
-            entry.blob = None
-            self._record_use(entry)
+        if entry.references:
+            return []
+        entry.note(entry.blob)
+        entry.blob.close()
+        entry.blob = None
+        return self._record_use(entry)
 
-    def _record_use(self, entry: Entry) -> None:
+    def _record_use(self, entry: Entry) -> list[Condemned]:
         tier = self._tiers[entry.tier]
         try:
             tier.touch(entry.blob_id, entry.last_used)
         except FileNotFoundError:
-            self._room.report_drop(tier, entry.blob_id, "its directory vanished while it was in use")
-            self._catalog.condemn(entry)
-            self._catalog.departed(entry, freed=True)
+            return self._drop_incomplete(tier, entry)
         except OSError as error:
             tier.fault(Step.TOUCH, error)
+        return []
+
+    def _drop_incomplete(self, tier: Tier, entry: Entry) -> list[Condemned]:
+        """Its meta.json is gone: by our own hand, since the index could not be corrected, or by another's."""
+        self._room.report_drop(tier, entry.blob_id, "its meta.json vanished while it was in use")
+        try:
+            return [self._room.condemn(entry)]
+        except TierUnavailable:  # counted; it stays in the catalog and is not there for the next run
+            return []
 
     def _measure(self, entry: Entry) -> int | None:
         tier = self._tiers[entry.tier]

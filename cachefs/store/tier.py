@@ -154,6 +154,13 @@ class Tier:
         """Record the time of use where the next run finds it: as the modification time of meta.json."""
         self._calls(Step.TOUCH, os.utime, self.paths(blob_id).meta, (when, when))
 
+    def disown(self, blob_id: BlobId) -> None:
+        """Make the blob an incomplete directory, so that no run takes it up; the store drops it at its last release."""
+        try:
+            self._calls(Step.DISOWN, os.unlink, self.paths(blob_id).meta)
+        except OSError as error:
+            self.fault(Step.DISOWN, error)
+
     def condemn(self, blob_id: BlobId) -> Path:
         """Take the blob out of the layout; what it occupies is free once the returned directory is destroyed."""
         paths = self.paths(blob_id)

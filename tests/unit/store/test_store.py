@@ -95,8 +95,7 @@ def put_while_there_is_room(blob: Blob) -> int:
     for chunk in range(blob.key.chunk_count):
         try:
             put(blob, chunk, DATA)
-        except NoSpace as error:
-            assert "no unused blobs" in str(error)
+        except NoSpace:
             return chunk
     return blob.key.chunk_count
 
@@ -196,6 +195,7 @@ def test_a_blob_larger_than_every_tier_is_not_cached(store: Store) -> None:
     assert store.blobs() == []
 
 
+@pytest.mark.expects_warnings
 def test_a_blob_in_two_tiers_is_kept_once(tmp_path: Path) -> None:
     info = describe("o", DATA)
     store = open_store(tmp_path / "a")
@@ -281,6 +281,7 @@ def test_a_blob_that_is_damaged_under_a_running_store_is_a_miss(
     assert store.statistics().tiers[0].used_bytes == occupied_bytes(tmp_path / "tier")
 
 
+@pytest.mark.expects_warnings
 def test_a_blob_that_vanishes_while_in_use_is_used_to_the_end(store: Store, tmp_path: Path) -> None:
     info = described_with_crc("o", DATA)
     blob = store.acquire(info)
@@ -301,6 +302,7 @@ def test_a_vanished_blob_can_be_evicted(store: Store, tmp_path: Path) -> None:
     assert store.statistics().tiers[0].used_bytes == 0
 
 
+@pytest.mark.expects_warnings
 def test_verify_finds_flipped_bits(store: Store, tmp_path: Path) -> None:
     info = described_with_crc("o", DATA)
     blob_id = fill(store, info, DATA)
@@ -317,6 +319,7 @@ def test_verify_finds_flipped_bits(store: Store, tmp_path: Path) -> None:
         store.verify(blob_id_of(describe("unknown", DATA)))
 
 
+@pytest.mark.expects_warnings
 def test_a_flipped_bit_in_a_hash_costs_the_chunk(store: Store, tmp_path: Path) -> None:
     blob_id = fill(store, describe("o", DATA), DATA)
     with open(blob_paths(tmp_path / "tier", blob_id).index, "r+b") as file:
@@ -325,6 +328,7 @@ def test_a_flipped_bit_in_a_hash_costs_the_chunk(store: Store, tmp_path: Path) -
     assert store.verify(blob_id) == [1]
 
 
+@pytest.mark.expects_warnings
 def test_an_open_blob_whose_chunk_rots_is_not_sealed_any_more(store: Store, tmp_path: Path) -> None:
     info = described_with_crc("o", DATA)
     blob_id = fill(store, info, DATA)
@@ -343,6 +347,7 @@ def test_a_newer_format_names_path_and_both_versions(tmp_path: Path) -> None:
         open_store(tmp_path)
 
 
+@pytest.mark.expects_warnings
 def test_a_blob_that_another_boot_left_loses_only_what_rotted(tmp_path: Path) -> None:
     info = described_with_crc("o", DATA)
     store = open_store(tmp_path, boot_id="1")
@@ -370,9 +375,12 @@ class SlowUnlink(Calls):
 
     def __init__(self) -> None:
         self.begun = threading.Event()
+        self.asked = threading.Event()
         self.go_on = threading.Event()
 
     def __call__(self, step: Step, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        if self.begun.is_set() and step is Step.FREE_SPACE:
+            self.asked.set()
         if step is Step.DESTROY:
             self.begun.set()
             assert self.go_on.wait(60)
@@ -400,6 +408,28 @@ def test_nobody_waits_for_an_unlink_but_who_needs_the_room(tmp_path: Path) -> No
     store.close()
 
 
+def test_room_that_is_about_to_be_free_is_waited_for(tmp_path: Path) -> None:
+    calls = SlowUnlink()
+    store = open_store(tmp_path, capacity_bytes=CAPACITY, calls=calls)
+    cold, pinned, new = (describe(name, DATA) for name in "abc")
+    cold_id = fill(store, cold, DATA)
+    store.pin(fill(store, pinned, DATA))
+    evictor = threading.Thread(target=store.evict, args=(cold_id,))
+    evictor.start()
+    assert calls.begun.wait(60)
+    filler = threading.Thread(target=fill, args=(store, new, DATA))
+    filler.start()
+    assert calls.asked.wait(60)  # it holds the lock from here until it waits
+    calls.go_on.set()
+    evictor.join()
+    filler.join()
+    status = store.find(new)
+    assert status is not None
+    assert status.sealed
+    assert store.statistics().no_space == 0
+    store.close()
+
+
 def test_the_floor_of_the_file_system_counts_like_the_cap(tmp_path: Path) -> None:
     free_bytes = 1 << 20
 
@@ -421,6 +451,7 @@ def test_the_floor_of_the_file_system_counts_like_the_cap(tmp_path: Path) -> Non
     store.close()
 
 
+@pytest.mark.expects_warnings
 def test_closing_ends_writers_without_touching_anything(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     blob = store.acquire(describe("o", DATA))

@@ -103,7 +103,10 @@ def occupied_bytes(tier: Path) -> int:
 
 @dataclass
 class FailingCalls(Calls):
-    """Fails the calls of one step, from the `skip`-th on, `times` times. `short` halves a data write instead first."""
+    """Fails the calls of one step, from the `skip`-th on, `times` times.
+
+    `short` halves a write instead of the first failure; with `error` 0 that is all.
+    """
 
     step: Step | None = None
     error: int = errno.EIO
@@ -120,6 +123,7 @@ class FailingCalls(Calls):
                 self.skip -= 1
             elif self.short:
                 self.short = False
+                self.times = self.times if self.error else 0
                 fd, data, offset = args
                 return call(fd, data[: len(data) // 2], offset)  # type: ignore[call-arg, arg-type, index]  # a pwrite
             else:
