@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cachefs.errors import TierUnavailable
 from cachefs.store.catalog import Catalog, Entry
 from cachefs.store.tier import Tier
 from cachefs.store.values import BlobStatus, TierStatistics
@@ -32,7 +33,14 @@ def tier_statistics(tier: Tier, number: int, catalog: Catalog) -> TierStatistics
         capacity_bytes=tier.settings.capacity_bytes,
         used_bytes=account.used,
         reserved_bytes=account.reserved,
-        free_bytes=tier.free_bytes(),
+        free_bytes=_free_bytes(tier),
         blobs=sum(entry.tier == number for entry in catalog),
         faults=tier.faults,
     )
+
+
+def _free_bytes(tier: Tier) -> int:
+    try:
+        return tier.free_bytes()
+    except TierUnavailable:
+        return 0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cachefs.errors import NoSpace, StoreError
+from cachefs.errors import NoSpace, StoreError, TierUnavailable
 from cachefs.store import placement
 from cachefs.store.catalog import Catalog, Entry
 from cachefs.store.counters import Counters, Event
@@ -51,7 +51,7 @@ class Room:
     def reserve(self, number: int, need_bytes: int) -> None:
         """Reserve room in a tier, evicting cold blobs where that helps. Waits for unlinking, never for users of blobs.
 
-        Raises NoSpace, or TierUnavailable when the tier refuses to let blobs go.
+        Raises NoSpace, or TierUnavailable when the tier does not say how full it is or refuses to let blobs go.
         """
         while True:
             with self._lock:
@@ -135,10 +135,14 @@ class Room:
         return entry
 
     def _tier_room(self, number: int) -> TierRoom:
-        leaving_bytes = self._catalog.accounts[number].leaving
+        capacity_bytes = self._tiers[number].settings.capacity_bytes
+        try:
+            headroom_bytes = self._headroom(number) + self._catalog.accounts[number].leaving
+        except TierUnavailable:  # tried last, in case it comes back
+            return TierRoom(capacity_bytes, room_bytes=-capacity_bytes, evictable_bytes=0)
         return TierRoom(
-            capacity_bytes=self._tiers[number].settings.capacity_bytes,
-            room_bytes=self._headroom(number) + leaving_bytes - self._catalog.wanted_bytes(number),
+            capacity_bytes,
+            room_bytes=headroom_bytes - self._catalog.wanted_bytes(number),
             evictable_bytes=sum(candidate.allocated_bytes for candidate in self._catalog.candidates(number)),
         )
 

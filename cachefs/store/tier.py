@@ -82,12 +82,11 @@ class Tier:
         return store_error(step, self.path, error)
 
     def free_bytes(self) -> int:
-        """Free space of the file system, as an unprivileged user sees it. 0 when it cannot be asked."""
+        """Free space of the file system, as an unprivileged user sees it. Raises TierUnavailable."""
         try:
             status = self._calls(Step.FREE_SPACE, os.statvfs, self.path)
         except OSError as error:
-            self.fault(Step.FREE_SPACE, error)
-            return 0
+            raise self.fault(Step.FREE_SPACE, error) from error
         return status.f_bavail * status.f_frsize
 
     def paths(self, blob_id: BlobId) -> BlobPaths:

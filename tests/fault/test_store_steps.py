@@ -206,10 +206,15 @@ def test_a_blob_that_cannot_be_evicted_stays_counted(tmp_path: Path, step: Step)
     store.close()
 
 
-def test_a_tier_that_cannot_say_how_full_it_is_takes_nothing(tmp_path: Path) -> None:
-    store = open_store(tmp_path, calls=FailingCalls(Step.FREE_SPACE))
-    with pytest.raises(NoSpace):
-        store.acquire(INFO)
+def test_a_tier_that_cannot_say_how_full_it_is_takes_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    calls = FailingCalls(Step.FREE_SPACE, times=0)
+    store = open_store(tmp_path, calls=calls)
+    fill(store, INFO, DATA)
+    calls.times = 100
+    with pytest.raises(TierUnavailable, match="ask for free space"):
+        store.acquire(described_with_crc("another", DATA))
+    assert [status.sealed for status in store.blobs()] == [True]
+    assert store.statistics().tiers[0].free_bytes == 0
     store.close()
 
 
