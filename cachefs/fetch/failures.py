@@ -1,31 +1,16 @@
-"""What a failure means: for the span it ended, and for the reads it fails. One total table each, and one log line."""
+"""What a failure means for the span it ended, and the one log line about it."""
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
 from collections.abc import Callable
 from enum import Enum
 
-from cachefs import errors
 from cachefs.errors import CacheError, CorruptBlob, OriginThrottled, StoreError
 
 log = logging.getLogger(__name__)
-
-# The first class that matches wins, so that subclasses stand above their bases.
-_ERRNOS: tuple[tuple[type[CacheError], int], ...] = (
-    (errors.ObjectChanged, errno.ESTALE),
-    (errors.OriginNotFound, errno.ESTALE),  # it was there when the snapshot was taken
-    (errors.OriginDenied, errno.EACCES),
-    (errors.CacheError, errno.EIO),
-)
-
-
-def errno_of(error: BaseException) -> int:
-    """The errno a reader gets for `error`. Total: what is not known is EIO."""
-    return next((number for kind, number in _ERRNOS if isinstance(error, kind)), errno.EIO)
 
 
 class Verdict(Enum):

@@ -11,8 +11,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from cachefs.errno_table import errno_of
 from cachefs.errors import Interrupted, StoreError, TierUnavailable
-from cachefs.fetch.failures import Notices, errno_of, log_failed_read
+from cachefs.fetch.failures import Notices, log_failed_read
 from cachefs.fetch.fill import ChunkSink
 from cachefs.fetch.flights import Flights
 from cachefs.fetch.overflow import Overflow, OverflowWriter

@@ -6,7 +6,7 @@
     modes                   which open may be answered how, pure
     device, gate            one connection and its end
     handshake               INIT
-    adapter, errno_table    request in, answer out; what failed becomes an errno
+    adapter                 request in, answer out; what failed becomes an errno
     replies                 answers to reads, from any thread
     open_files              modes applied; backing files registered
     threads, notify         the two kinds of threads

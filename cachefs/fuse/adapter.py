@@ -15,11 +15,11 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 
+from cachefs.errno_table import ORDINARY, errno_of, is_bug
 from cachefs.fuse import codec
 from cachefs.fuse.abi import WRITING, Opcode, OpenFlag
 from cachefs.fuse.codec import Request
 from cachefs.fuse.device import Device
-from cachefs.fuse.errno_table import ORDINARY, errno_of, is_bug
 from cachefs.fuse.listing import Listing
 from cachefs.fuse.notify import Notifier
 from cachefs.fuse.open_files import OpenFiles

@@ -11,6 +11,8 @@ from cachefs.types import BlobId
 from tests.contract.api_client import Api, problem, running_api
 from tests.unit.mows.twins import CHUNK_BYTES, SOURCE
 
+pytestmark = pytest.mark.expects_warnings  # refused requests are logged
+
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:

@@ -11,6 +11,8 @@ from cachefs.errors import FuseUnavailable, NoSpace, OriginDenied, OriginUnavail
 from tests.contract.api_client import Api, problem, running_api
 from tests.unit.mows.twins import SOURCE
 
+pytestmark = pytest.mark.expects_warnings  # refused requests and failed mounts are logged
+
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:

@@ -13,6 +13,8 @@ from cachefs.errors import NoSpace
 from tests.contract.api_client import Api, problem, running_api
 from tests.unit.mows.twins import SOURCE
 
+pytestmark = pytest.mark.expects_warnings  # refused requests are logged
+
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Iterator
 
@@ -10,7 +9,7 @@ import pytest
 
 from cachefs import errors
 from cachefs.errors import CacheError, NoSpace, TierUnavailable
-from cachefs.fetch.failures import Notices, Verdict, errno_of, judge, log_failed_read
+from cachefs.fetch.failures import Notices, Verdict, judge, log_failed_read
 
 
 def all_errors(base: type[CacheError] = CacheError) -> Iterator[type[CacheError]]:
@@ -19,26 +18,11 @@ def all_errors(base: type[CacheError] = CacheError) -> Iterator[type[CacheError]
         yield from all_errors(kind)
 
 
-NOT_EIO: dict[type[CacheError], int] = {
-    errors.ObjectChanged: errno.ESTALE,
-    errors.OriginNotFound: errno.ESTALE,
-    errors.OriginDenied: errno.EACCES,
-    errors.CredentialsExpired: errno.EACCES,
-    errors.ClockSkew: errno.EACCES,
-}
-
-
 def library_errors() -> list[type[CacheError]]:
     return [kind for kind in all_errors() if kind.__module__ == errors.__name__]
 
 
-@pytest.mark.parametrize("kind", library_errors())
-def test_errno_of_every_error(kind: type[CacheError]) -> None:
-    assert errno_of(kind("x")) == NOT_EIO.get(kind, errno.EIO)
-
-
-def test_what_is_not_known_is_eio_and_fatal() -> None:
-    assert errno_of(ZeroDivisionError()) == errno.EIO
+def test_what_is_not_known_is_fatal() -> None:
     assert judge(ZeroDivisionError()) is Verdict.FATAL
 
 

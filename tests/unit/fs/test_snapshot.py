@@ -59,6 +59,7 @@ def test_entries_are_in_byte_order_whatever_the_listing_order() -> None:
     ],
 )
 def test_what_cannot_be_shown_is_hidden_with_its_reason(key: str, reason: str) -> None:
+    """SEMANTICS S3."""
     snapshot = a_snapshot(key, "m/good")
     assert paths(snapshot) == ["good"]
     assert [row.key for row in snapshot.hidden] == [key]
@@ -66,6 +67,7 @@ def test_what_cannot_be_shown_is_hidden_with_its_reason(key: str, reason: str) -
 
 
 def test_an_empty_object_with_a_slash_is_an_empty_directory() -> None:
+    """SEMANTICS S2."""
     snapshot = build_snapshot([[an_object("m/empty/", size=0), an_object("m/", size=0)]], "m/", "a")
     root = snapshot.nodes[ROOT_INO]
     assert isinstance(root, DirectoryNode)

@@ -15,6 +15,8 @@ from cachefs.fuse.abi import WRITING, Opcode, OpenFlag
 from tests.fuse.directory_fs import DirectoryFileSystem
 from tests.unit.fuse.kernel import FakeKernel, Served
 
+pytestmark = pytest.mark.expects_warnings  # requests that fail are logged
+
 NO_ANSWER = {Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.NOTIFY_REPLY}
 
 

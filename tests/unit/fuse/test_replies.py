@@ -16,6 +16,8 @@ from cachefs.fuse.replies import KernelReply, Replies, Unanswered
 from cachefs.fuse.statistics import Counters
 from tests.unit.fuse.kernel import FakeKernel
 
+pytestmark = pytest.mark.expects_warnings  # a reply that fails is logged
+
 
 @pytest.fixture
 def kernel() -> Iterator[FakeKernel]:

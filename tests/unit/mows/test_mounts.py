@@ -24,6 +24,8 @@ from mows.mount_state import MountState
 from mows.progress import ByteCounts
 from tests.unit.mows.twins import SOURCE, Node
 
+pytestmark = pytest.mark.expects_warnings  # mounts that fail are logged
+
 PATIENCE_SECONDS = 30.0
 
 

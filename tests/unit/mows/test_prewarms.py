@@ -10,6 +10,8 @@ from mows.prewarm import FINISHED, Prewarm, PrewarmState
 from mows.progress import ByteCounts
 from tests.unit.mows.twins import SOURCE, Node
 
+pytestmark = pytest.mark.expects_warnings  # prewarms that fail are logged
+
 
 async def finished(job: Prewarm) -> Prewarm:
     while job.state not in FINISHED:

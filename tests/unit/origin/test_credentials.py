@@ -18,6 +18,8 @@ from cachefs.origin.credentials import (
 )
 from cachefs.origin.keys import InvalidKeys, Keys
 
+pytestmark = pytest.mark.expects_warnings  # refused documents are logged
+
 
 @dataclass
 class FakeSource:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cachefs import errors
-from cachefs.fuse.errno_table import errno_of, is_bug
+from cachefs.errno_table import errno_of, is_bug
 
 
 def tree(kind: type[errors.CacheError]) -> Iterator[type[errors.CacheError]]:
@@ -19,13 +19,13 @@ def tree(kind: type[errors.CacheError]) -> Iterator[type[errors.CacheError]]:
 
 @pytest.mark.parametrize("kind", list(tree(errors.CacheError)))
 def test_every_error_of_the_tree_has_an_errno_and_is_no_bug(kind: type[errors.CacheError]) -> None:
-    expected = {
+    expected: dict[type[errors.CacheError], int] = {
         errors.ObjectChanged: errno.ESTALE,
         errors.OriginNotFound: errno.ESTALE,
         errors.OriginDenied: errno.EACCES,
         errors.CredentialsExpired: errno.EACCES,
         errors.ClockSkew: errno.EACCES,
-        errors.Interrupted: errno.EINTR,
+        errors.OriginArchived: errno.EACCES,
     }
     assert errno_of(kind("why")) == expected.get(kind, errno.EIO)
     assert not is_bug(kind("why"))

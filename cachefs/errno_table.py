@@ -1,11 +1,10 @@
-"""From what a file system raises to what a reader sees: one total table, applied in one place.
+"""From what failed to the errno a program sees: the one table of this border. Pure.
 
 ::
 
     OSError                         its own errno (EIO when it carries none)
     ObjectChanged, OriginNotFound   ESTALE   the version that was opened, or listed, is gone
-    OriginDenied                    EACCES   the credentials do not suffice
-    Interrupted                     EINTR    the caller gave up, or the daemon is stopping
+    OriginDenied, OriginArchived    EACCES   the credentials do not suffice, or the object must be restored first
     any other CacheError            EIO      explained by the log line
     anything else                   EIO      a bug: the traceback is in the log
 """
@@ -14,13 +13,13 @@ from __future__ import annotations
 
 import errno
 
-from cachefs.errors import CacheError, Interrupted, ObjectChanged, OriginDenied, OriginNotFound
+from cachefs.errors import CacheError, ObjectChanged, OriginArchived, OriginDenied, OriginNotFound
 
 _TABLE: tuple[tuple[type[CacheError], int], ...] = (
     (ObjectChanged, errno.ESTALE),
     (OriginNotFound, errno.ESTALE),
     (OriginDenied, errno.EACCES),
-    (Interrupted, errno.EINTR),
+    (OriginArchived, errno.EACCES),
 )
 
 ORDINARY = frozenset(

@@ -1,0 +1,60 @@
+"""What holds for every test: nothing outlives it, and nothing is logged as a warning that it did not ask for."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SETTLE_SECONDS = 5.0
+"""How long a thread or mount that is ending may take to be gone; only a leak waits that long."""
+
+OURS = ("cachefs", "peer", "mows", "cli")
+
+THREAD_PREFIX = "mows-"
+"""Every thread that the project starts has such a name. Libraries keep others for the life of the process."""
+
+
+def mounts() -> set[str]:
+    """Mount points of this process's namespace."""
+    return {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+
+
+def threads() -> set[threading.Thread]:
+    """Threads that somebody must end."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith(THREAD_PREFIX)}
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_a_test() -> Iterator[None]:
+    """No thread and no mount is left behind, except by fixtures of a wider scope that are still alive."""
+    running, mounted = threads(), mounts()
+    yield
+    end = time.monotonic() + SETTLE_SECONDS
+    while (left := _left(running, mounted)) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not left, f"left behind: {left}"
+
+
+def _left(running: set[threading.Thread], mounted: set[str]) -> list[str]:
+    return sorted([thread.name for thread in threads() - running] + list(mounts() - mounted))
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_warning(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A WARNING or ERROR in our logs fails a test.
+
+    Unless the test reads the log itself (asks for `caplog`), is marked ``expects_warnings``, or is of the fault ring,
+    where they are the rule.
+    """
+    yield
+    reads_the_log = "caplog" in inspect.signature(request.function).parameters
+    if reads_the_log or "fault" in request.path.parts or request.node.get_closest_marker("expects_warnings"):
+        return
+    records = [r for r in caplog.get_records("call") if r.levelno >= logging.WARNING and r.name.startswith(OURS)]
+    assert not records, f"logged, but not expected: {[record.getMessage() for record in records]}"
