@@ -72,10 +72,10 @@ class StoreHistory(RuleBasedStateMachine):
         self.held: dict[int, Blob] = {}
         self.pinned: set[int] = set()
         self.rotten: set[tuple[int, int]] = set()  # (object, chunk) whose bytes in the file are wrong
+        self.start()
 
     @initialize(users=st.sets(numbers, min_size=1, max_size=3))
     def begin(self, users: set[int]) -> None:
-        self.start()
         for number in sorted(users):
             self.acquire(number)
 
