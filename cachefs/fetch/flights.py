@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 
-from cachefs.fetch.span import Span
 from cachefs.store import ChunkState
 
 
@@ -53,7 +52,7 @@ class Flights:
 
     def __init__(self, count: int, state: Callable[[int], ChunkState]) -> None:
         self._state = state
-        self._spans: dict[int, Span] = {}
+        self._flying = 0
         self._paused: dict[int, float] = {}
         self._attempts: dict[int, int] = {}
         self._marks = bytearray(_OF_STATE[state(chunk)] for chunk in range(count))
@@ -66,41 +65,39 @@ class Flights:
     @property
     def flying(self) -> bool:
         """Whether any chunk is in flight."""
-        return bool(self._spans)
+        return self._flying > 0
 
     @property
     def quiet(self) -> bool:
         """Whether nothing is in flight, startable or paused."""
-        return not self._spans and not self._paused and self.startable() == 0
+        return not self._flying and not self._paused and self.startable() == 0
 
     def startable(self) -> int:
         """Number of chunks that could be started now."""
         return self._marks.count(Mark.FETCH) + self._marks.count(Mark.VERIFY)
 
-    def want(self, chunk: int) -> Span | None:
-        """Look at `chunk` again. Returns the flight it is part of, if any; else it is startable, paused or here."""
-        if self._marks[chunk] in (Mark.FLYING, Mark.PAUSED):
-            return self._spans.get(chunk)
-        self._marks[chunk] = _OF_STATE[self._state(chunk)]
-        return None
+    def want(self, chunk: int) -> None:
+        """Look at `chunk` again, unless it is in flight or paused: it may be startable now."""
+        if self._marks[chunk] not in (Mark.FLYING, Mark.PAUSED):
+            self._marks[chunk] = _OF_STATE[self._state(chunk)]
 
     def want_all(self) -> None:
         """Look at every chunk again."""
         for chunk in range(len(self._marks)):
             self.want(chunk)
 
-    def begin(self, span: Span, chunks: Iterable[int]) -> None:
-        """`chunks` are in flight as part of `span`. Raises RuntimeError when one of them already is."""
+    def begin(self, chunks: Iterable[int]) -> None:
+        """`chunks` are in flight from now on. Raises RuntimeError when one of them already is."""
         for chunk in chunks:
             if self._marks[chunk] not in (Mark.FETCH, Mark.VERIFY):
                 raise RuntimeError(f"chunk {chunk} cannot be started: {Mark(self._marks[chunk]).name}")
             self._marks[chunk] = Mark.FLYING
-            self._spans[chunk] = span
+            self._flying += 1
 
     def end(self, chunks: Iterable[int]) -> None:
         """`chunks` are no longer in flight; they are startable where the store still misses them."""
         for chunk in chunks:
-            del self._spans[chunk]
+            self._flying -= 1
             self._marks[chunk] = _OF_STATE[self._state(chunk)]
             if self._marks[chunk] == Mark.IDLE:
                 self._attempts.pop(chunk, None)

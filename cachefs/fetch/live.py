@@ -87,9 +87,9 @@ class LiveBlob:
         return self.blob is not None and self.blob.resident(span)
 
     def state(self, chunk: int) -> ChunkState:
-        """As the store says, except that a chunk in memory is PRESENT too. Takes no lock."""
+        """As the store says; while it is bypassed, a chunk in memory is PRESENT too. Takes no lock."""
         state = self.blob.state(chunk) if self.blob is not None else ChunkState.MISSING
-        if state is ChunkState.PRESENT or (state is ChunkState.SUSPECT and not self.bypassed):
+        if state is ChunkState.PRESENT or not self.bypassed:
             return state
         return ChunkState.PRESENT if self._overflow.has(self.blob_id, chunk) else ChunkState.MISSING
 

@@ -83,7 +83,8 @@ class Scheduler:
             warm.fail(_stopping(warm.live))
             return
         warm.progressed(self._loop.time())
-        warm.live.flights.want_all()
+        warm.live.bypassed_until = 0.0  # it has no use for chunks in memory: let the store say no again
+        warm.live.look_again = True
         self._lives.share(warm.live)
         self._activate(warm.live)
 
@@ -251,7 +252,7 @@ class Scheduler:
 
     def _launch(self, live: LiveBlob, lane: Lane, span_plan: SpanPlan, now: float) -> None:
         span = Span(span_plan, now)
-        live.flights.begin(span, span_plan.chunks)
+        live.flights.begin(span_plan.chunks)
         self._lives.share(live)
         self.spans.add(span)
         if not span_plan.verify:

@@ -16,10 +16,8 @@ from cachefs.fetch.planner import Wish, span_length
 from cachefs.fetch.readahead import Window, ahead, ahead_in_memory
 from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.span import Client
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import Priority
-
-PIECE_BYTES = 1 << 20
-"""What a span to the store holds in memory: the piece on its way (see `Origin.read`)."""
 
 
 @dataclass(frozen=True, slots=True)

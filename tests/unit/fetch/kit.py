@@ -226,6 +226,15 @@ async def read(file: CachedFile, offset: int, size: int) -> bytes | int:
     return await asyncio.to_thread(reply.wait)
 
 
+async def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Run `work(0)`, ..., all at once, each in a thread of its own: asyncio's pool may be smaller than `count`."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Return when it holds. The time limit of the test run is the only one."""
     while not condition():  # noqa: ASYNC110 - there is no event: tests look from outside

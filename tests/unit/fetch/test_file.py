@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from cachefs.fetch import CachedFile
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.ports import Origin
 from tests.unit.fetch.kit import (
@@ -21,6 +20,7 @@ from tests.unit.fetch.kit import (
     World,
     content,
     data_files,
+    in_threads,
     no_account,
     read,
     resident,
@@ -183,15 +183,15 @@ async def test_several_readers_of_one_file_get_the_right_bytes_and_one_copy_is_f
     files = [world.open(info) for _ in range(8)]
     failures: list[str] = []
 
-    def whole(file: CachedFile, shift: int) -> None:
+    def whole(shift: int) -> None:
         for step in range(11):
             offset = (step + shift) % 11 * CHUNK
             reply = Reply()
-            file.read(offset, CHUNK, reply)
+            files[shift].read(offset, CHUNK, reply)
             if reply.wait() != DATA[offset : offset + CHUNK]:
                 failures.append(f"reader {shift} at {offset}")
 
-    await asyncio.gather(*[asyncio.to_thread(whole, file, shift) for shift, file in enumerate(files)])
+    await in_threads(8, whole)
     assert failures == []
     assert world.memory.read_bytes == len(DATA)
     assert sum(count for _, count in world.accounted) == len(DATA)

@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cachefs.fetch.flights import Flights, Mark, next_run
-from cachefs.fetch.span import Span, SpanPlan
 from cachefs.store import ChunkState
-from cachefs.types import Priority
-from tests.unit.fetch.kit import BLOB, client
 
 MISSING, PRESENT, SUSPECT = ChunkState.MISSING, ChunkState.PRESENT, ChunkState.SUSPECT
-
-
-def span(chunks: range) -> Span:
-    return Span(SpanPlan(BLOB, chunks, Priority.READER, False, 0, client()), started_at=0.0)
 
 
 def test_marks_say_what_the_store_says() -> None:
@@ -33,18 +26,17 @@ def test_a_run_is_of_one_kind_and_inside_the_bounds() -> None:
 
 def test_a_chunk_in_flight_cannot_be_started_again() -> None:
     flights = Flights(4, lambda _: MISSING)
-    one = span(range(1, 3))
-    flights.begin(one, range(1, 3))
+    flights.begin(range(1, 3))
+    flights.want_all()
     assert flights.startable() == 2
-    assert flights.want(1) is one
     with pytest.raises(RuntimeError, match="chunk 2 cannot be started: FLYING"):
-        flights.begin(span(range(2, 4)), range(2, 4))
+        flights.begin(range(2, 4))
 
 
 def test_what_landed_is_idle_and_what_did_not_can_be_started() -> None:
     states = [MISSING] * 4
     flights = Flights(4, states.__getitem__)
-    flights.begin(span(range(4)), range(4))
+    flights.begin(range(4))
     states[0] = states[1] = PRESENT
     flights.end(range(4))
     assert flights.marks == bytes([Mark.IDLE, Mark.IDLE, Mark.FETCH, Mark.FETCH])
@@ -55,7 +47,7 @@ def test_wanting_a_chunk_looks_at_the_store_again() -> None:
     flights = Flights(1, states.__getitem__)
     assert flights.startable() == 0
     states[0] = MISSING  # an operator verified it away
-    assert flights.want(0) is None
+    flights.want(0)
     assert flights.startable() == 1
 
 
@@ -76,12 +68,12 @@ def test_failures_are_counted_until_the_chunk_lands() -> None:
     states = [MISSING]
     flights = Flights(1, states.__getitem__)
     for attempt in range(3):
-        flights.begin(span(range(1)), range(1))
+        flights.begin(range(1))
         flights.end(range(1))
         assert flights.attempts(0) == attempt
         flights.pause(0, until=0.0)
         flights.resume(1.0)
-    flights.begin(span(range(1)), range(1))
+    flights.begin(range(1))
     states[0] = PRESENT
     flights.end(range(1))
     assert flights.attempts(0) == 0
@@ -91,7 +83,7 @@ def test_quiet_is_when_nothing_will_happen_by_itself() -> None:
     states = [MISSING]
     flights = Flights(1, states.__getitem__)
     assert not flights.quiet
-    flights.begin(span(range(1)), range(1))
+    flights.begin(range(1))
     assert not flights.quiet
     flights.end(range(1))
     flights.pause(0, until=1.0)
