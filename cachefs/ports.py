@@ -13,6 +13,10 @@ from cachefs.types import ByteRange, Deadline, FileHandle, Ino, ObjectInfo
 
 Buffer = bytes | bytearray | memoryview
 
+PIECE_BYTES = 2 << 20
+"""The most that an origin hands out at a time: a huge page. A tmpfs with huge pages then takes each piece as one page,
+where a smaller one makes it clear the rest of the page first (measured: a fifth of the time of a cold read)."""
+
 
 @runtime_checkable
 class Origin(Protocol):
@@ -40,7 +44,7 @@ class Origin(Protocol):
         ...
 
     def read(self, info: ObjectInfo, span: ByteRange, deadline: Deadline) -> Iterator[memoryview]:
-        """The bytes of `span` of exactly the version `info` names, as consecutive non-empty pieces of up to 1 MiB.
+        """The bytes of `span` of exactly the version `info` names, as consecutive pieces of 1 to `PIECE_BYTES`.
 
         A piece is valid until the next one is asked for (its buffer is used again). Raises ObjectChanged when the
         origin no longer has that version, OriginProtocolError when fewer or other bytes come than asked for. The caller

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from cachefs.store import take_back
 from cli.doctor.limits import meminfo_bytes
 from cli.doctor.tiers import MEMORY_TYPES, file_system_of
 from mows.config import Config, parse_config
@@ -54,7 +55,10 @@ def _cache_directory() -> Iterator[tuple[Path, int]]:
         memory_bytes = memory_capacity(_available_bytes(), shutil.disk_usage(SHARED_MEMORY).free)
     parent = SHARED_MEMORY if memory_bytes else Path(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix=_prefix(), dir=parent) as directory:
-        yield Path(directory), memory_bytes or int(DISK_RATIO * shutil.disk_usage(directory).free)
+        try:
+            yield Path(directory), memory_bytes or int(DISK_RATIO * shutil.disk_usage(directory).free)
+        finally:
+            take_back(Path(directory))
 
 
 def _prefix() -> str:

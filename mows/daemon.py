@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cachefs.fetch import Fetcher
 from cachefs.origin import open_origin
-from cachefs.store import Store
+from cachefs.store import Store, give_huge_pages
 from mows import logs, settings
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken, TokenFile
@@ -92,7 +92,7 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
     """Everything but the sockets, in the order of dependence; `stack` takes it apart the other way round."""
     stack.enter_context(locked(config.node.state_dir))
     _warn_of_peers(config)
-    store = await asyncio.to_thread(Store, settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes)
+    store = await asyncio.to_thread(_open_store, config)
     stack.push_async_callback(asyncio.to_thread, store.close)
     open_one = functools.partial(open_origin, state_dir=config.node.state_dir)
     origins = OriginPool(open_one, functools.partial(settings.origin_settings, config))
@@ -127,6 +127,13 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
         check_ready=functools.partial(check_ready, [tier.path for tier in config.cache.tiers]),
         stopping=stopping,
     )
+
+
+def _open_store(config: Config) -> Store:
+    for tier in config.cache.tiers:
+        if tier.huge_pages == "auto":
+            give_huge_pages(tier.path, tier.capacity_bytes, config.cache.chunk_bytes)
+    return Store(settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes)
 
 
 @contextlib.asynccontextmanager

@@ -29,9 +29,9 @@ from cachefs.errors import (
 )
 from cachefs.origin.settings import OriginSettings
 from cachefs.origin.uri import Source
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 
-PIECE_BYTES = 1 << 20
 CALL_BYTES = 8 << 20
 """What one `cat_file` is asked for: it returns that much memory at once."""
 PAGE_OBJECTS = 1000

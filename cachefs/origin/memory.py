@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import xxhash
 
 from cachefs.errors import ObjectChanged, OriginNotFound
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 
-PIECE_BYTES = 1 << 20
 PAGE_OBJECTS = 1000
 
 

@@ -32,12 +32,12 @@ from cachefs.errors import (
 )
 from cachefs.origin.settings import OriginSettings
 from cachefs.origin.uri import HTTP_SCHEMES, Source
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
 
-PIECE_BYTES = 1 << 20
 PAGE_OBJECTS = 1000
 _STATUS = re.compile(r"status code: (?P<status>\d{3})")
 _THROTTLED = re.compile(r"SlowDown|TooManyRequests|ServerBusy")

@@ -28,9 +28,9 @@ from cachefs.errors import (
     OriginUnavailable,
 )
 from cachefs.origin.posix_walk import Walk
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 
-PIECE_BYTES = 1 << 20
 PAGE_OBJECTS = 1000
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cachefs.errors import OriginProtocolError, OriginTimeout, OriginUnavailable
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import Deadline
 
-PIECE_BYTES = 1 << 20
 HEAD_BYTES = 16 << 10
 """The longest head of an answer that is understood. Also the most a first receive can hold of the body."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 import xxhash
@@ -20,6 +21,7 @@ class ChunkTarget(Protocol):
     fd: int
     tier: Tier
     calls: Calls
+    write_turn: threading.Lock
 
     def publish(self, chunk: int, digest: bytes, crc64: int | None) -> None:
         """The data is written: hash second, state last."""
@@ -53,7 +55,8 @@ class ChunkWriter:
                 f"{self._name()}: {len(piece)} bytes at {self._offset} run over its end {self._span.stop}"
             )
         try:
-            write_all(self._blob.calls, Step.DATA_WRITE, self._blob.fd, piece, self._offset)
+            with self._blob.write_turn:
+                write_all(self._blob.calls, Step.DATA_WRITE, self._blob.fd, piece, self._offset)
         except OSError as error:
             raise self._blob.tier.fault(Step.DATA_WRITE, error) from error
         self._digest.update(piece)

@@ -19,8 +19,7 @@ from cachefs.errors import (
     OriginUnavailable,
 )
 from cachefs.origin import CredentialSettings, OriginSettings, open_origin, parse_source
-from cachefs.origin.memory import PIECE_BYTES
-from cachefs.ports import Origin
+from cachefs.ports import PIECE_BYTES, Origin
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 from tests.contract.origin_worlds import WORLDS, World, rclone_serving
 

@@ -11,8 +11,7 @@ import pytest
 from cachefs.errors import ObjectChanged, OriginError, OriginTimeout, OriginUnavailable
 from cachefs.origin import NasSettings, OriginSettings, open_origin, parse_source
 from cachefs.origin.nas import is_mounted
-from cachefs.origin.posix import PIECE_BYTES
-from cachefs.ports import Origin
+from cachefs.ports import PIECE_BYTES, Origin
 from cachefs.types import ByteRange, Deadline
 from tests.contract.origin_worlds import bind_mount
 

@@ -11,7 +11,8 @@ import pytest
 
 from cachefs.errors import DeadlineExceeded, OriginProtocolError, OriginTimeout, OriginUnavailable
 from cachefs.origin.pool import ConnectionPool
-from cachefs.origin.wire import PIECE_BYTES, Address
+from cachefs.origin.wire import Address
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import Deadline
 from tests.fault.scripted_server import HANG, RESET, Scripted, scripted
 
