@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from benchmarks.model import Model, write_model
 from benchmarks.node.daemon import Daemon, DaemonSettings
 from benchmarks.node.oss import BUCKET, OssProcess
 from benchmarks.node.resources import Resources
-from benchmarks.node.scratch import scratch
+from benchmarks.node.scratch import remove, scratch
 
 BLOCK_BYTES = 4 * 1024 * 1024
 SPARE_BYTES = 256 * 1024**2
@@ -64,7 +63,7 @@ class Bench:
         daemon.wait_ready()
         yield daemon
         daemon.stop()
-        shutil.rmtree(settings.directory)
+        remove(settings.directory)
 
     @property
     def object_url(self) -> str:

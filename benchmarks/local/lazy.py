@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.load import tensors
 from benchmarks.local.bench import Bench, mounted_cold
 from benchmarks.local.measure import GIGABYTE, Outcome, alternate, at_least
-from benchmarks.local.reading import read_all
+from benchmarks.local.reading import read_all, touch_memory
 from benchmarks.node.daemon import Daemon
 
 RATIO = 0.8
@@ -22,7 +22,8 @@ def measure(bench: Bench) -> Outcome:
             "sequential, cold": partial(_sequential, bench, daemon),
             "lazy safe_open, cold": partial(_lazy, bench, daemon),
         }
-        figures = alternate(runs, repeats=bench.scale.repeats, unit="GB/s")
+        touched = partial(touch_memory, 2 * bench.scale.size_bytes)
+        figures = alternate(runs, repeats=bench.scale.repeats, unit="GB/s", before=touched)
     target = at_least("lazy / sequential", figures["lazy safe_open, cold"], figures["sequential, cold"], RATIO)
     return Outcome("lazy: safe_open of a cold model", list(figures.values()), [target])
 

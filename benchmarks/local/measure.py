@@ -51,14 +51,17 @@ class Outcome:
     targets: Sequence[Target] = ()
 
 
-def alternate(runs: Mapping[str, Callable[[], float]], *, repeats: int, unit: str) -> dict[str, Figure]:
+def alternate(
+    runs: Mapping[str, Callable[[], float]], *, repeats: int, unit: str, before: Callable[[], None] = lambda: None
+) -> dict[str, Figure]:
     """Do all runs in turn, `repeats` times over, so that what disturbs the machine disturbs them alike.
 
-    A run answers one sample. The figures have the names of their runs.
+    A run answers one sample. The figures have the names of their runs. `before` is called before each run.
     """
     samples: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
+            before()
             samples[name].append(run())
     return {name: Figure(name, unit, tuple(taken)) for name, taken in samples.items()}
 

@@ -31,9 +31,14 @@ def scratch(need_bytes: int, *, prefix: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        for target in mounts_below(path):
-            detach(target)
-        shutil.rmtree(path)
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Delete a directory and what is in it; mounts below it are detached first."""
+    for target in mounts_below(path):
+        detach(target)
+    shutil.rmtree(path)
 
 
 def in_memory(path: Path) -> bool:
