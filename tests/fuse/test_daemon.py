@@ -199,6 +199,7 @@ def homes(tmp_path: Path) -> list[Home]:
     return [Home(tmp_path.resolve() / name) for name in ("one", "two")]
 
 
+@pytest.mark.expects_warnings
 async def test_two_daemons_in_one_process(homes: list[Home]) -> None:
     stop = asyncio.Event()
     started = [asyncio.Event() for _ in homes]

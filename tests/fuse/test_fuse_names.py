@@ -62,6 +62,7 @@ def test_find_and_grep_see_the_same_tree(root: Path, source: Path) -> None:
     assert run("grep", "-rl", "leaf", root).stdout.decode().strip() == str(root / "directory/deep/leaf")
 
 
+@pytest.mark.expects_warnings
 def test_missing_names(root: Path) -> None:
     for path, number in (
         ("missing", errno.ENOENT),
@@ -152,6 +153,7 @@ def test_a_name_that_appears_is_seen_once_its_entry_is_invalidated(
     eventually(lambda: (root / "file").stat().st_size == 18)
 
 
+@pytest.mark.expects_warnings
 def test_an_inode_of_no_snapshot_is_stale(tmp_path: Path, fs: DirectoryFileSystem, source: Path) -> None:
     options = MountOptions(entry_timeout_seconds=60.0, attr_timeout_seconds=0.0)
     with mounted(fs, tmp_path / "other", options):

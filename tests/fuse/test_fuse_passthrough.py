@@ -186,6 +186,7 @@ def test_a_file_that_cannot_be_registered_is_served_in_cached_mode(
     assert "overlayfs" in caplog.text
 
 
+@pytest.mark.expects_warnings
 def test_a_file_on_a_stacked_file_system_is_served_in_cached_mode(tmp_path: Path) -> None:
     """With the kernel's own refusal: overlayfs below FUSE is one file system too many."""
     lower, upper, work, merged = (tmp_path / name for name in ("lower", "upper", "work", "merged"))

@@ -107,6 +107,7 @@ def test_random_reads_give_the_bytes_of_the_source(twins: Twins, node: Node) -> 
             offset = rng.choice([rng.randrange(len(content)), CHUNK * rng.randrange(13) + rng.randrange(-2, 3)])
             offset, size = max(0, offset), rng.choice([1, 511, 4096, 65536, CHUNK + 1])
             assert os.pread(file.fileno(), size, offset) == content[offset : offset + size]
+    node.daemon.unmount("cold")
 
 
 def test_fio_verifies_what_it_wrote_into_the_source(node: Node, tmp_path: Path) -> None:
@@ -116,6 +117,7 @@ def test_fio_verifies_what_it_wrote_into_the_source(node: Node, tmp_path: Path) 
     node.server.put_file("models", "fio/fio.dat", written)
     target = node.mount("fio/", "fio")
     run(*job, f"--filename={target / 'fio.dat'}", "--rw=randread", "--verify_only", "--readonly", cwd=tmp_path)
+    node.daemon.unmount("fio")
 
 
 def test_every_way_to_write_is_refused(twins: Twins) -> None:

@@ -22,6 +22,7 @@ from cachefs.errors import (
 )
 from cachefs.origin import OriginSettings, open_origin, parse_source
 from cachefs.origin.fsspec_fs import CALL_BYTES, FsspecOrigin
+from cachefs.ports import PIECE_BYTES
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 
 
@@ -105,7 +106,7 @@ def test_a_long_span_is_read_in_calls_of_bounded_size() -> None:
     origin = origin_on(fs)
     pieces = [len(piece) for piece in origin.read(origin.stat("k", soon()), ByteRange(5, size), soon())]
     assert sum(pieces) == size - 5
-    assert max(pieces) == 1 << 20
+    assert max(pieces) == PIECE_BYTES
     assert fs.asked == [(5, 5 + CALL_BYTES), (5 + CALL_BYTES, 5 + 2 * CALL_BYTES), (5 + 2 * CALL_BYTES, size)]
 
 
