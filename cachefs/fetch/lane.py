@@ -22,6 +22,8 @@ class Lane:
     def __init__(self, authority: str, settings: FetchSettings, jitter: Callable[[], float], now: float) -> None:
         self.authority = authority
         self.running = 0
+        self.memory_bytes = 0
+        """What the running requests occupy."""
         self._jitter = jitter
         self._backoff = Backoff(settings.backoff_base_seconds, settings.backoff_cap_seconds)
         self._concurrency = Concurrency.start(settings.initial_concurrency, settings.max_concurrency, now)
@@ -54,12 +56,13 @@ class Lane:
         """The pause before a chunk's retry number `attempt`."""
         return self._backoff.delay_seconds(attempt, self._jitter())
 
-    def started(self) -> None:
-        """A request goes out."""
+    def started(self, cost_bytes: int) -> None:
+        """A request goes out that occupies `cost_bytes` of memory."""
         self.running += 1
+        self.memory_bytes += cost_bytes
 
-    def ended(self, nbytes: int, error: Exception | None, started_at: float, now: float) -> None:
-        """A request that was started at `started_at` brought `nbytes` and ended with `error`, if any."""
+    def ended(self, cost_bytes: int, nbytes: int, error: Exception | None, started_at: float, now: float) -> None:
+        """A request that `started` with `cost_bytes` at `started_at` brought `nbytes`, and ended with `error`, if any."""
         if nbytes:
             self._health = self._health.succeeded()
             self._concurrency = limiter.landed(self._concurrency, nbytes, self.running, now)
@@ -69,6 +72,7 @@ class Lane:
         elif isinstance(error, OriginError | DeadlineExceeded) and error.retryable:
             self._health = self._health.failed(now, self._backoff, self._jitter())
         self.running -= 1
+        self.memory_bytes -= cost_bytes
 
     def load(self) -> OriginLoad:
         """For the statistics."""

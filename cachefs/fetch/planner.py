@@ -69,6 +69,11 @@ def span_length(chunk_bytes: int, span_bytes: int, startable: int, slots: int) -
     return max(1, min(span_bytes // chunk_bytes, fair_share))
 
 
+def memory_share(budget_bytes: int, own_bytes: int, others_bytes: int) -> int:
+    """What one origin may still occupy: three quarters of what the others leave, so that a stuck one starves nobody."""
+    return max(0, (budget_bytes - others_bytes) * 3 // 4 - own_bytes)
+
+
 def _next_span(wish: Wish, marks: bytearray) -> SpanPlan | None:
     run = next_run(marks, wish.chunks)[: wish.most_chunks]
     if not run:

@@ -18,7 +18,7 @@ from cachefs.fetch.following import find_followed, should_ask
 from cachefs.fetch.lane import Lane
 from cachefs.fetch.live import LiveBlob, LiveBlobs
 from cachefs.fetch.overflow import Overflow
-from cachefs.fetch.planner import Room, plan
+from cachefs.fetch.planner import Room, memory_share, plan
 from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.span import Span, SpanPlan
 from cachefs.fetch.warm import Warm
@@ -111,7 +111,7 @@ class Scheduler:
 
     def in_flight_memory_bytes(self) -> int:
         """Memory that the running spans occupy."""
-        return sum(span.plan.cost_bytes for span in tuple(self.spans))
+        return sum(lane.memory_bytes for lane in tuple(self.lanes.values()))
 
     def _stirred(self, file: CachedFile) -> None:
         if not file.open or self._stopping:
@@ -237,7 +237,7 @@ class Scheduler:
             slots=slots,
             reader_slots=reader_slots,
             verify_slots=self._settings.verify_concurrency - verifying,
-            memory_bytes=self._settings.memory_bytes // 2 - self.in_flight_memory_bytes(),
+            memory_bytes=self._memory_left(lane),
         )
         terms = Terms(
             settings=self._settings,
@@ -250,13 +250,17 @@ class Scheduler:
         for span_plan in plan(tiers(lives, terms), marks, room):
             self._launch(by_id[span_plan.blob], lane, span_plan, now)
 
+    def _memory_left(self, lane: Lane) -> int:
+        others_bytes = self.in_flight_memory_bytes() - lane.memory_bytes
+        return memory_share(self._settings.memory_bytes // 2, lane.memory_bytes, others_bytes)
+
     def _launch(self, live: LiveBlob, lane: Lane, span_plan: SpanPlan, now: float) -> None:
         span = Span(span_plan, now)
         live.flights.begin(span_plan.chunks)
         self._lives.share(live)
         self.spans.add(span)
         if not span_plan.verify:
-            lane.started()
+            lane.started(span_plan.cost_bytes)
         job = self._job(live, span)
         self._threads.submit(lambda: self._report(live, lane, span, job.run()))
 
@@ -276,7 +280,7 @@ class Scheduler:
         self.spans.discard(span)
         live.flights.end(span.plan.chunks)
         if not span.plan.verify:
-            lane.ended(outcome.landed_bytes, outcome.error, span.started_at, now)
+            lane.ended(span.plan.cost_bytes, outcome.landed_bytes, outcome.error, span.started_at, now)
         self._aftermath.apply(live, lane, span, outcome, now)
         self._lives.drop(live)
         self._pump_soon()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cachefs.ports import PIECE_BYTES
+
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -14,7 +16,8 @@ class FetchSettings:
 
     memory_bytes: int = 256 * MIB
     """Bytes of memory for data in flight: one half for pieces on their way to the store and chunks being filled in
-    memory, the other for chunks that no tier would take. At least four chunks."""
+    memory, the other for chunks that no tier would take. At least four chunks, or pieces if those are larger. One
+    origin gets at most three quarters of what the others leave, so that none can starve the rest."""
 
     initial_concurrency: int = 8
     """Requests in flight to one origin at the start. OSS gives 100 to 200 MB/s per connection, so eight are about
@@ -76,8 +79,9 @@ class FetchSettings:
                 raise ValueError(f"{name}={getattr(self, name)} is not positive")
 
     def check_chunk_bytes(self, chunk_bytes: int) -> None:
-        """Raises ValueError when the memory budget could not hold the chunks that progress needs."""
-        if self.memory_bytes < 4 * chunk_bytes:
+        """Raises ValueError when the memory budget is less than progress needs: four times the costliest span."""
+        least_bytes = 4 * max(chunk_bytes, min(PIECE_BYTES, self.span_bytes))
+        if self.memory_bytes < least_bytes:
             raise ValueError(
-                f"memory_bytes={self.memory_bytes} holds fewer than four chunks of {chunk_bytes} bytes: raise it"
+                f"memory_bytes={self.memory_bytes} is too little for chunks of {chunk_bytes} bytes: give {least_bytes}"
             )

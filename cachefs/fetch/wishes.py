@@ -103,8 +103,11 @@ def _read_ahead(file: CachedFile, live: LiveBlob, chunks: range, most_chunks: in
 
 
 def _wish(live: LiveBlob, client: Client, chunks: range, priority: Priority, most_chunks: int) -> Wish:
-    cost_bytes = live.key.chunk_bytes if live.bypassed else PIECE_BYTES
-    return Wish(live.blob_id, chunks, priority, 1 if live.bypassed else most_chunks, cost_bytes, client)
+    """To memory goes one chunk at a time, which is held whole; to the store a span, of which one piece is held."""
+    chunk_bytes = live.key.chunk_bytes
+    if live.bypassed:
+        return Wish(live.blob_id, chunks, priority, 1, chunk_bytes, client)
+    return Wish(live.blob_id, chunks, priority, most_chunks, min(PIECE_BYTES, most_chunks * chunk_bytes), client)
 
 
 def _length(live: LiveBlob, terms: Terms) -> int:

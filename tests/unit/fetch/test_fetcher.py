@@ -253,6 +253,6 @@ async def test_statistics_at_rest(world: World) -> None:
 
 async def test_a_memory_budget_below_four_chunks_is_refused(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    with pytest.raises(ValueError, match="fewer than four chunks"):
+    with pytest.raises(ValueError, match="too little for chunks"):
         Fetcher(store, settings(memory_bytes=3 * CHUNK))
     store.close()

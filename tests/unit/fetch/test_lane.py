@@ -21,19 +21,19 @@ def lane(**changes: float) -> Lane:
 
 
 def request(one: Lane, error: CacheError | None, now: float = 1.0) -> None:
-    one.started()
-    one.ended(0 if error else 1000, error, now, now)
+    one.started(7)
+    one.ended(7, 0 if error else 1000, error, now, now)
 
 
 def test_waiting_readers_may_go_beyond_the_limit() -> None:
     one = lane()
     assert one.slots(0.0) == (8, 2)
     for _ in range(8):
-        one.started()
+        one.started(7)
     assert one.slots(0.0) == (0, 2)
-    one.started()
+    one.started(7)
     assert one.slots(0.0) == (0, 1)
-    one.started()
+    one.started(7)
     assert one.slots(0.0) == (0, 0)
 
 
@@ -61,7 +61,7 @@ def test_one_probe_at_a_time_once_the_budget_is_spent(error: CacheError) -> None
     later = one.opens_at()
     assert later > 1.0
     assert one.slots(later) == (1, 0)
-    one.started()
+    one.started(7)
     assert one.slots(later) == (0, 0)
 
 
@@ -81,5 +81,13 @@ def test_an_answer_that_is_final_says_nothing_against_the_origin() -> None:
 
 def test_load_shows_what_runs() -> None:
     one = lane()
-    one.started()
+    one.started(7)
     assert (one.load().limit, one.load().running, one.load().down) == (8, 1, False)
+
+
+def test_memory_is_what_runs() -> None:
+    one = lane()
+    one.started(100)
+    one.started(20)
+    one.ended(100, 1000, None, 0.0, 1.0)
+    assert one.memory_bytes == 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cachefs.fetch.planner import Room, Wish, plan, span_length
+from cachefs.fetch.planner import Room, Wish, memory_share, plan, span_length
 from cachefs.types import BlobId, Priority
 from tests.unit.fetch.kit import BLOB, client
 
@@ -69,3 +69,11 @@ def test_spans_shrink_so_that_all_slots_work_to_the_end() -> None:
     assert span_length(8, 32, startable=3, slots=8) == 1
     assert span_length(64, 32, startable=100, slots=8) == 1, "a chunk is the least"
     assert span_length(8, 32, startable=0, slots=0) == 1
+
+
+def test_every_origin_finds_some_memory_whatever_the_others_hold() -> None:
+    held: list[int] = []
+    for _ in range(5):
+        held.append(memory_share(1024, 0, sum(held)))
+        assert memory_share(1024, held[-1], sum(held[:-1])) == 0
+    assert held == [768, 192, 48, 12, 3]

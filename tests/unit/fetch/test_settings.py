@@ -22,6 +22,9 @@ def test_nothing_and_less_is_refused(name: str) -> None:
         FetchSettings(**{name: 0})
 
 
-def test_memory_below_four_chunks_is_refused() -> None:
-    with pytest.raises(ValueError, match="fewer than four chunks of 8388608 bytes"):
-        FetchSettings(memory_bytes=(32 << 20) - 1).check_chunk_bytes(8 << 20)
+@pytest.mark.parametrize(("chunk_mib", "least_mib"), [(8, 32), (1, 8)])
+def test_memory_below_four_chunks_or_pieces_is_refused(chunk_mib: int, least_mib: int) -> None:
+    least = least_mib << 20
+    FetchSettings(memory_bytes=least).check_chunk_bytes(chunk_mib << 20)
+    with pytest.raises(ValueError, match=f"too little for chunks of {chunk_mib << 20} bytes: give {least}"):
+        FetchSettings(memory_bytes=least - 1).check_chunk_bytes(chunk_mib << 20)
