@@ -62,7 +62,7 @@ class Lane:
         self.memory_bytes += cost_bytes
 
     def ended(self, cost_bytes: int, nbytes: int, error: Exception | None, started_at: float, now: float) -> None:
-        """A request that `started` with `cost_bytes` at `started_at` brought `nbytes`, and ended with `error`, if any."""
+        """A request that `started` with `cost_bytes` brought `nbytes`, and ended with `error`, if any."""
         if nbytes:
             self._health = self._health.succeeded()
             self._concurrency = limiter.landed(self._concurrency, nbytes, self.running, now)
