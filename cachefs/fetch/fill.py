@@ -1,6 +1,6 @@
 """The fill threads, and what one of them does: take a span from its source into the cache, chunk by chunk.
 
-The only threads of this package. Python runs once per piece (up to 1 MiB) and hands it to large system calls.
+The only threads of this package. Python runs once per piece (`PIECE_BYTES` at most) and hands it to large system calls.
 """
 
 from __future__ import annotations

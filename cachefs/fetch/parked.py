@@ -95,6 +95,8 @@ class ParkingLot:
             return [read for line in self._lines.values() for read in line]
 
     def _take_if(self, chosen: Callable[[ParkedRead], bool]) -> list[ParkedRead]:
+        if not self._lines:
+            return []
         with self._lock:
             taken = [(chunk, read) for chunk, line in self._lines.items() for read in line if chosen(read)]
             for chunk, read in taken:

@@ -43,15 +43,23 @@ class Room:
     """Spans to verify; they need no origin."""
     memory_bytes: int
 
+    def takes(self, priority: Priority) -> bool:
+        """Whether a wish of this priority is worth a look."""
+        return self.slots > 0 or self.verify_slots > 0 or (self.reader_slots > 0 and priority is Priority.READER)
+
 
 def plan(tiers: Iterable[Sequence[Wish]], marks: Mapping[BlobId, bytes], room: Room) -> list[SpanPlan]:
     """The spans to start now, in this order. No chunk is in two of them."""
     left = {blob: bytearray(marked) for blob, marked in marks.items()}
+    if not any(Mark.VERIFY in marked for marked in marks.values()):
+        room = replace(room, verify_slots=0)
     spans: list[SpanPlan] = []
     for tier in tiers:
         turns = deque(tier)
         while turns:
             wish = turns.popleft()
+            if not room.takes(wish.priority):
+                continue
             span = _next_span(wish, left[wish.blob])
             after = span and _pay(room, span)
             if not span or not after:

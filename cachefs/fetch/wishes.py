@@ -36,6 +36,7 @@ class Terms:
 def tiers(lives: Sequence[LiveBlob], terms: Terms) -> list[list[Wish]]:
     """All wishes for the chunks of `lives` and of the files that follow them, the most urgent tier first."""
     files = [file for live in lives for file in live.files if file.open and terms.read_ahead and live.read_ahead]
+    files = [file for file in files if file.followed or file.live.flights.startable()]
     return [
         reader_wishes(lives),
         warm_wishes(lives, Priority.READER, terms),
