@@ -129,6 +129,18 @@ async def test_cancelling_the_only_one_starts_nothing_more(world: World) -> None
     assert world.store.evict(world.fetcher.blob_id(info)), "no reference is left"
 
 
+async def test_cancelling_while_the_blob_is_being_acquired_leaves_no_reference(world: World) -> None:
+    info = world.put("k", DATA)
+    for _ in range(20):
+        warm = asyncio.create_task(world.fetcher.warm(info, world.origin, account=no_account))
+        await asyncio.sleep(0)
+        warm.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await warm
+    await world.fetcher.warm(info, world.origin, account=no_account)
+    await until(lambda: world.store.evict(world.fetcher.blob_id(info)))
+
+
 @pytest.mark.expects_warnings
 async def test_a_final_failure_reaches_everyone_and_is_not_remembered(world: World) -> None:
     origin = scripted(world)
@@ -239,6 +251,27 @@ async def test_a_wrong_checksum_is_fetched_once_more_and_then_an_error(
     assert 2 * SIZE <= world.memory.read_bytes < 3 * SIZE
     assert world.fetcher.statistics().corrupt_objects == 2
     assert "wrong checksum, fetching it again" in caplog.text
+
+
+@pytest.mark.expects_warnings
+async def test_a_blob_that_was_refused_is_stored_once_there_is_room(tmp_path: Path) -> None:
+    """While a reader is served from memory, somebody else makes room."""
+    memory = MemoryOrigin()
+    big, other = memory.put("big", content(20 * CHUNK)), memory.put("other", content(20 * CHUNK, seed=2))
+    store = open_store(tmp_path, capacity_bytes=30 * CHUNK)
+    async with Fetcher(store, settings()) as fetcher:
+        holder = fetcher.open(other, memory, account=no_account)
+        assert await read(holder, 0, 20 * CHUNK) == content(20 * CHUNK, seed=2)
+        refused = fetcher.open(big, memory, account=no_account)
+        assert await read(refused, 0, 20 * CHUNK) == content(20 * CHUNK)
+        assert refused.resident_bytes < 20 * CHUNK
+        holder.close()
+        await until(lambda: store.evict(fetcher.blob_id(other)))
+        await fetcher.warm(big, memory, account=no_account)
+        assert refused.backing_fd is not None
+        assert await read(refused, 5 * CHUNK, 10) == content(20 * CHUNK)[5 * CHUNK : 5 * CHUNK + 10]
+        refused.close()
+    store.close()
 
 
 async def test_statistics_at_rest(world: World) -> None:

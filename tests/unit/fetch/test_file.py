@@ -12,6 +12,7 @@ import pytest
 
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.ports import Origin
+from cachefs.types import ObjectInfo
 from tests.unit.fetch.kit import (
     CHUNK,
     GatedOrigin,
@@ -168,6 +169,20 @@ async def test_followers_are_read_ahead_no_further_than_the_setting(tmp_path: Pa
         assert world.memory.read_bytes == (6 + 8) * CHUNK
         file.close()
     world.store.close()
+
+
+async def test_not_knowing_what_follows_costs_the_read_ahead_only(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def following() -> list[ObjectInfo]:
+        raise ZeroDivisionError("a bug")
+
+    info = world.put("model.safetensors", DATA)
+    file = world.fetcher.open(info, world.origin, account=no_account, following=following)
+    assert await read(file, 5 * CHUNK, 10) == DATA[5 * CHUNK : 5 * CHUNK + 10]
+    await until(lambda: "cannot tell what follows" in caplog.text)
+    assert await read(file, 0, 10) == DATA[:10]
+    file.close()
 
 
 async def test_opening_a_complete_shard_reads_ahead_into_the_next(world: World) -> None:
