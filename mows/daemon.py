@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cachefs.fetch import Fetcher
 from cachefs.origin import open_origin
-from cachefs.store import Store, give_huge_pages
+from cachefs.store import Store, give_huge_pages, host_takes_free_pages
 from mows import logs, settings
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken, TokenFile
@@ -131,7 +131,7 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
 
 def _open_store(config: Config) -> Store:
     for tier in config.cache.tiers:
-        if tier.huge_pages == "auto":
+        if tier.huge_pages == "on" or (tier.huge_pages == "auto" and not host_takes_free_pages()):
             give_huge_pages(tier.path, tier.capacity_bytes, config.cache.chunk_bytes)
     return Store(settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes)
 

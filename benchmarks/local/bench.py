@@ -58,7 +58,8 @@ class Bench:
     def daemon(self, name: str, passthrough: Literal["auto", "off"] = "auto") -> Iterator[Daemon]:
         """A new daemon with an empty cache, ready; stopped afterwards, and its cache removed."""
         capacity_bytes = self.scale.size_bytes * 2 + SPARE_BYTES
-        settings = DaemonSettings(self.root / name, capacity_bytes, self.server.origin(), passthrough)
+        # `touch_memory` undoes what speaks against huge pages in a virtual machine.
+        settings = DaemonSettings(self.root / name, capacity_bytes, self.server.origin(), passthrough, huge_pages="on")
         daemon = self.resources.enter(Daemon(settings))
         daemon.wait_ready()
         yield daemon

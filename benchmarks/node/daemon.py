@@ -38,16 +38,18 @@ class DaemonSettings:
     origin: Mapping[str, object]
     """One entry of `origins` in mows.yaml."""
     passthrough: Literal["auto", "on", "off"] = "auto"
+    huge_pages: Literal["auto", "on", "off"] = "auto"
     sections: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Further keys of mows.yaml by section, for example ``{"fetch": {"read_deadline": 3}}``."""
 
     def config(self) -> Mapping[str, object]:
         """The content of mows.yaml."""
         where = self.directory
+        tier = {"path": str(where / "tier"), "capacity": self.capacity_bytes, "huge_pages": self.huge_pages}
         config: dict[str, dict[str, object] | list[object]] = {
             "node": {"id": where.name, "state_dir": str(where / "state")},
             "api": {"socket": str(where / "mows.sock")},
-            "cache": {"tiers": [{"path": str(where / "tier"), "capacity": self.capacity_bytes}]},
+            "cache": {"tiers": [tier]},
             "origins": [dict(self.origin)],
             "mounts": {"allowed_roots": [str(where / "mounts")]},
             "fuse": {"passthrough": self.passthrough},

@@ -4,7 +4,7 @@ Knows nothing of origins, FUSE or networks. Every failure is a `StoreError`, and
 """
 
 from cachefs.store.blob import Blob
-from cachefs.store.memory_tier import give_huge_pages, take_back
+from cachefs.store.memory_tier import give_huge_pages, host_takes_free_pages, take_back
 from cachefs.store.store import Store
 from cachefs.store.values import BlobStatus, ChunkState, StoreStatistics, TierSettings, TierStatistics
 from cachefs.store.writer import ChunkWriter
@@ -19,5 +19,6 @@ __all__ = [
     "TierSettings",
     "TierStatistics",
     "give_huge_pages",
+    "host_takes_free_pages",
     "take_back",
 ]

@@ -69,11 +69,12 @@ class TierSection:
     min_free_bytes: Bytes = setting(
         Bytes(0), key="min_free", doc="Free space that is left to others on this file system; blobs are evicted for it."
     )
-    huge_pages: Literal["auto", "off"] = setting(
+    huge_pages: Literal["auto", "on", "off"] = setting(
         "auto",
-        doc="`auto`: a new tier on tmpfs gets a tmpfs of its own with huge pages, mounted on `path`, if the daemon may "
+        doc="`on`: a new tier on tmpfs gets a tmpfs of its own with huge pages, mounted on `path`, if the daemon may "
         "mount: filling it takes a seventh of the processor time. It stays when the daemon stops, like the blobs in "
-        "it; `umount` of `path` gives the memory back.",
+        "it; `umount` of `path` gives the memory back. `auto`: the same, but not in a virtual machine that reports "
+        "free pages to its host, where the first use of a huge page is slow.",
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cachefs.origin.memory import MemoryOrigin
-from cachefs.store import Store, TierSettings, give_huge_pages, take_back
+from cachefs.store import Store, TierSettings, give_huge_pages, host_takes_free_pages, take_back
 from cachefs.store.memory_tier import SLACK_BYTES
 
 CHUNK = 2 << 20
@@ -83,6 +83,21 @@ def test_a_tier_in_use_keeps_its_blobs(memory: Path) -> None:
 def test_small_chunks_and_a_tmpfs_that_is_too_small_get_none(memory: Path, capacity: int, chunk: int) -> None:
     assert not give_huge_pages(memory / "tier", capacity, chunk)
     assert not (memory / "tier").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "features", "expected"),
+    [("0x0005", "0110010100", True), ("0x0005", "0110000100", False), ("0x0001", "1111111111", False)],
+)
+def test_a_balloon_that_reports_free_pages_is_seen(tmp_path: Path, device: str, features: str, expected: bool) -> None:
+    (tmp_path / "virtio0").mkdir()
+    (tmp_path / "virtio0" / "device").write_text(f"{device}\n")
+    (tmp_path / "virtio0" / "features").write_text(f"{features}\n")
+    assert host_takes_free_pages(tmp_path) is expected
+
+
+def test_a_machine_without_virtio_reports_nothing(tmp_path: Path) -> None:
+    assert not host_takes_free_pages(tmp_path / "missing")
 
 
 def test_a_tier_on_disk_gets_none(tmp_path: Path) -> None:
