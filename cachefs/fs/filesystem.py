@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cachefs.errors import CacheError
-from cachefs.fs.order import WEIGHT_SUFFIXES, weight_files_after
+from cachefs.fetch.readahead import is_weight_file
+from cachefs.fs.order import weight_files_after
 from cachefs.fs.snapshot import DirectoryNode, FileNode, Invalidation, Node, Snapshot, difference
 from cachefs.ports import Attributes, DirectoryEntry, Opened, Origin, ReadReply
 from cachefs.types import BlobId, FileHandle, Ino, ObjectInfo
@@ -196,7 +197,7 @@ class MountedFileSystem:
             raise _os_error(errno.EIO) from error
 
     def _following(self, snapshot: Snapshot, node: FileNode) -> Sequence[ObjectInfo]:
-        if not node.path.endswith(WEIGHT_SUFFIXES):
+        if not is_weight_file(node.path):
             return ()
         return weight_files_after(node, _siblings(snapshot, node), self._resident_content)
 

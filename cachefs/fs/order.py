@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
+from cachefs.fetch.readahead import is_weight_file
 from cachefs.fs.snapshot import FileNode
 from cachefs.types import ObjectInfo
 
-WEIGHT_SUFFIXES = (".safetensors", ".gguf", ".bin", ".pt", ".pth")
 INDEX_SUFFIX = ".index.json"
 
 INDEX_MAX_BYTES = 64 << 20
@@ -35,7 +35,7 @@ def weight_files_after(
 
 
 def _order(siblings: Sequence[FileNode], content: Callable[[ObjectInfo], bytes | None]) -> list[FileNode]:
-    weights = sorted((s for s in siblings if s.path.endswith(WEIGHT_SUFFIXES)), key=lambda s: natural_key(s.path))
+    weights = sorted((s for s in siblings if is_weight_file(s.path)), key=lambda s: natural_key(s.path))
     place: dict[str, int] = {}
     for index in siblings:
         if index.path.endswith(INDEX_SUFFIX) and index.info.size_bytes <= INDEX_MAX_BYTES:
