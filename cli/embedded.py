@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cachefs.store import take_back
+from cachefs.store import file_system_of, take_back
 from cli.doctor.limits import meminfo_bytes
-from cli.doctor.tiers import MEMORY_TYPES, file_system_of
+from cli.doctor.tiers import MEMORY_TYPES
 from mows.config import Config, parse_config
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a tmpfs is what is wanted; the directory below it is private

@@ -4,6 +4,7 @@ Knows nothing of origins, FUSE or networks. Every failure is a `StoreError`, and
 """
 
 from cachefs.store.blob import Blob
+from cachefs.store.file_systems import file_system_of, nearest_existing
 from cachefs.store.memory_tier import give_huge_pages, host_takes_free_pages, take_back
 from cachefs.store.store import Store
 from cachefs.store.values import BlobStatus, ChunkState, StoreStatistics, TierSettings, TierStatistics
@@ -18,7 +19,9 @@ __all__ = [
     "StoreStatistics",
     "TierSettings",
     "TierStatistics",
+    "file_system_of",
     "give_huge_pages",
     "host_takes_free_pages",
+    "nearest_existing",
     "take_back",
 ]

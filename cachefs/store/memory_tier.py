@@ -19,6 +19,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from cachefs.store.file_systems import file_system_of, nearest_existing
+
 log = logging.getLogger(__name__)
 
 HUGE_PAGE_BYTES = 2 << 20
@@ -79,20 +81,8 @@ def _is_new(path: Path) -> bool:
 
 def _has_room(path: Path, capacity_bytes: int) -> bool:
     """Whether the tier would lie on a tmpfs that is large enough. Opening the tier reports one that is not."""
-    parent = next((parent for parent in (path, *path.parents) if parent.exists()), Path("/"))
-    space = os.statvfs(parent)
-    return _file_system(parent) == "tmpfs" and space.f_blocks * space.f_frsize >= capacity_bytes
-
-
-def _file_system(path: Path) -> str:
-    """Type of the file system that `path` lies on."""
-    device = os.stat(path).st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields, _, after = line.partition(" - ")
-        if fields.split()[2] == number:
-            return after.split()[0]
-    return ""
+    space = os.statvfs(nearest_existing(path))
+    return file_system_of(path) == "tmpfs" and space.f_blocks * space.f_frsize >= capacity_bytes
 
 
 def _is_ours(path: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cachefs.store import file_system_of, nearest_existing
 from cli.doctor.finding import Finding, fail, ok, warn
 from cli.units import size_text
 
@@ -98,7 +99,7 @@ def memory_bytes(tiers: Sequence[Tier]) -> int:
 
 def look(path: Path) -> Directory:
     """Look at a tier's directory. Writes and removes one empty file there; creates no directory."""
-    existing = _nearest_existing(path)
+    existing = nearest_existing(path)
     status = existing.stat()
     space = os.statvfs(existing)
     return Directory(
@@ -111,29 +112,9 @@ def look(path: Path) -> Directory:
     )
 
 
-def _nearest_existing(path: Path) -> Path:
-    return next(parent for parent in (path, *path.parents) if parent.exists())
-
-
 def _try_write(directory: Path) -> str | None:
     try:
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
         return error.strerror or str(error)
     return None
-
-
-def file_system_of(path: Path) -> str:
-    """The type of the file system `path` is or would be on, as /proc/self/mountinfo names it; of fuse.x: fuse."""
-    return mounted_type(Path("/proc/self/mountinfo").read_text(), _nearest_existing(path).resolve())
-
-
-def mounted_type(mountinfo: str, path: Path) -> str:
-    """The type of the mount in `mountinfo` that `path` lies in: the last one with the longest mount point."""
-    best, file_system = -1, "unknown"
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        point = Path(before.split(" ")[4].encode().decode("unicode_escape"))
-        if path.is_relative_to(point) and len(point.parts) >= best:
-            best, file_system = len(point.parts), after.split(" ", 1)[0].partition(".")[0]
-    return file_system

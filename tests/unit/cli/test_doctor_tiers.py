@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cachefs.store.file_systems import file_system_of, mounted_type
 from cli.doctor.finding import Level
-from cli.doctor.tiers import Directory, Tier, check, duplicates, file_system_of, look, memory_bytes, mounted_type, probe
+from cli.doctor.tiers import Directory, Tier, check, duplicates, look, memory_bytes, probe
 
 GIB = 1 << 30
 TIER = Tier(Path("/cache"), capacity_bytes=10 * GIB, min_free_bytes=GIB)
