@@ -5,9 +5,10 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
-# Debian packages the tests use as a user would: the mount helper without CAP_SYS_ADMIN, and programs that read a mount.
-TEST_PACKAGES  := fuse3 fio rsync
-BENCH_PACKAGES := fuse3 s3fs aria2
+# Debian packages the tests use as a user would: the mount helper without CAP_SYS_ADMIN, programs that read a mount,
+# the directory of large fleets, and the tool that builds the lab's networks.
+TEST_PACKAGES  := fuse3 fio rsync redis-server iproute2
+BENCH_PACKAGES := fuse3 s3fs aria2 iproute2
 
 .PHONY: help
 help:  ## List the targets

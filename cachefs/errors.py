@@ -24,6 +24,14 @@
     │   ├── CorruptBlob            corrupt_blob        bytes do not have the hash they were stored with
     │   ├── FormatTooNew           format_too_new      the directory was written by a newer MoWS
     │   └── InvalidTier            invalid_tier        a tier's path or capacity cannot be used
+    ├── PeerError                                      another node's trouble: only ever a reason to ask elsewhere
+    │   ├── PeerBusy               peer_busy           all its slots are taken
+    │   ├── PeerLacks              peer_lacks          it does not have the chunk (any more)
+    │   ├── PeerUnavailable        peer_unavailable    refused, reset, silent
+    │   ├── PeerRefused            peer_refused        it does not accept our token or certificate, or we not its
+    │   ├── PeerMismatch           peer_mismatch       another protocol version
+    │   ├── PeerProtocolError      peer_protocol       it speaks something else, or breaks the protocol
+    │   └── PeerCorrupt            peer_corrupt        its bytes do not have its hash
     ├── MountError                                     the kernel would not mount
     │   ├── FuseUnavailable        fuse_unavailable    no /dev/fuse, or no right to use it
     │   └── InvalidTarget          invalid_target      not an empty directory, or mounted by another
@@ -198,6 +206,60 @@ class InvalidTier(StoreError):
     """A tier's path or capacity cannot be used."""
 
     code = "invalid_tier"
+
+
+class PeerError(CacheError):
+    """Another node's trouble: only ever a reason to ask elsewhere."""
+
+    code = "peer_error"
+    retryable = True
+
+
+class PeerBusy(PeerError):
+    """All its slots are taken."""
+
+    code = "peer_busy"
+
+
+class PeerLacks(PeerError):
+    """It does not have the chunk, or not any more."""
+
+    code = "peer_lacks"
+
+
+class PeerUnavailable(PeerError):
+    """Connection refused or reset, or nothing came in time."""
+
+    code = "peer_unavailable"
+    default_hint = "check that the peer runs and that its advertised address and both its ports can be reached"
+
+
+class PeerRefused(PeerError):
+    """It does not accept our token or certificate, or we do not accept its."""
+
+    code = "peer_refused"
+    default_hint = "give all nodes of the cluster the same peers.token_file, or certificates of the same authority"
+
+
+class PeerMismatch(PeerError):
+    """It speaks another version of the protocol."""
+
+    code = "peer_mismatch"
+    default_hint = "finish the upgrade: nodes of different protocol versions do not exchange chunks"
+
+
+class PeerProtocolError(PeerError):
+    """It speaks something else, or breaks the protocol."""
+
+    code = "peer_protocol"
+    default_hint = "check that the address is that of a MoWS peer port (peers.listen), not of another service"
+
+
+class PeerCorrupt(PeerError):
+    """Its bytes do not have its hash."""
+
+    code = "peer_corrupt"
+    default_hint = "check that node's disk and memory (`mows cache verify`), and the network between the nodes"
 
 
 class MountError(CacheError):

@@ -147,6 +147,7 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         cache.StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
         cache.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,
         cache.TierUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+        cache.PeerError: HTTPStatus.BAD_GATEWAY,
         cache.MountError: HTTPStatus.INTERNAL_SERVER_ERROR,
         cache.InvalidTarget: HTTPStatus.CONFLICT,
         cache.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
