@@ -1,0 +1,1 @@
+"""Peers, module by module."""

@@ -1,0 +1,1 @@
+"""The bulk lane, module by module."""
