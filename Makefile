@@ -48,6 +48,10 @@ lock:  ## Resolve the dependencies again into the lock files (needs uv)
 	  --quiet --constraint requirements.lock --output-file requirements-engines.lock
 	sed -i -E "/^(nvidia|cuda|triton)/d" requirements-engines.lock  # what torch wants of CUDA is its own affair
 
+.PHONY: proto
+proto: $(STAMP)  ## Generate the code of the peer protocol again, from peer/peer.proto
+	$(PYTHON) -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. peer/peer.proto
+
 .PHONY: clean
 clean:  ## Remove what the other targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
