@@ -237,3 +237,20 @@ class Config:
                 f"{format_bytes(self.cache.chunk_bytes)}",
                 hint="raise fetch.memory, or lower cache.chunk_bytes",
             )
+        if self.peers.wanted:
+            self._check_peers()
+
+    def _check_peers(self) -> None:
+        chunk_bytes, peers = self.cache.chunk_bytes, self.peers
+        if peers.bytes_in_flight < chunk_bytes:
+            raise Unusable(
+                "peers.bytes_in_flight",
+                f"{format_bytes(peers.bytes_in_flight)} holds not even one chunk of {format_bytes(chunk_bytes)}",
+                hint="raise peers.bytes_in_flight; 256MiB is the default",
+            )
+        if peers.uplink is not None and peers.uplink < chunk_bytes:
+            raise Unusable(
+                "peers.uplink",
+                f"{format_bytes(peers.uplink)} per second are less than one chunk of {format_bytes(chunk_bytes)}",
+                hint="write bytes per second, for example 1GiB; null: no limit",
+            )

@@ -73,6 +73,58 @@ def test_defaults_suffice_apart_from_the_tiers() -> None:
         (TIERS + "api: {listen: '127.0.0.1:8080'}", "api.listen: '127.0.0.1:8080' uses port 8080", "host:port"),
         (TIERS + "peers: {listen: '0.0.0.0:9302'}", "peers.listen: '0.0.0.0:9302' can be reached", "insecure: true"),
         (TIERS + "peers: {listen: '127.0.0.1:9089'}", "peers.listen: '127.0.0.1:9089' puts the bulk lane", "9302"),
+        (
+            TIERS + "peers: {listen: '127.0.0.1:65535'}",
+            "peers.listen: '127.0.0.1:65535' leaves no next port",
+            "9302",
+        ),
+        (
+            TIERS + "peers: {listen: '0.0.0.0:9302', insecure: true}",
+            "peers.advertise: is missing, and '0.0.0.0:9302' (peers.listen)",
+            "10.0.0.1:9302",
+        ),
+        (TIERS + "peers: {listen: '[::]:9302', insecure: true}", "peers.advertise: is missing", "10.0.0.1:9302"),
+        (
+            TIERS + "peers: {listen: '127.0.0.1:9302', advertise: '0.0.0.0:9302'}",
+            "peers.advertise: '0.0.0.0:9302' is no address that others could reach",
+            "10.0.0.1:9302",
+        ),
+        (
+            TIERS + "peers: {listen: '127.0.0.1:9302', advertise: 'a:0'}",
+            "peers.advertise: 'a:0' has port 0",
+            "such as 9302",
+        ),
+        (
+            TIERS + "peers: {listen: '0.0.0.0:9302', tls: {cert: /c, key: /k}}",
+            "peers.tls.ca: is missing",
+            "authority",
+        ),
+        (TIERS + "peers: {discovery: {dns: 'a:9302'}}", "peers.listen: is missing", "0.0.0.0:9302"),
+        (TIERS + "peers: {downloads: 13}", "peers.downloads: 13 is more than peers.uploads, 12", "peers.uploads"),
+        (TIERS + "peers: {uploads: 0}", "peers.uploads: 0 at a time", "1 or more"),
+        (TIERS + "peers: {uplink: 0}", "peers.uplink: 0 bytes per second", "null for no limit"),
+        (TIERS + "peers: {uplink: fast}", "peers.uplink: 'fast' is not a size", "200GiB"),
+        (
+            TIERS + "peers: {listen: '127.0.0.1:9302', uplink: 1000KiB}",
+            "peers.uplink: 1000KiB per second are less than one chunk of 8MiB",
+            "bytes per second",
+        ),
+        (
+            TIERS + "peers: {listen: '127.0.0.1:9302', bytes_in_flight: 1MiB}",
+            "peers.bytes_in_flight: 1MiB holds not even one chunk of 8MiB",
+            "256MiB",
+        ),
+        (
+            TIERS + "peers: {discovery: {static: ['a:9302', 'b:0']}}",
+            "peers.discovery.static[1]: 'b:0' has port 0",
+            "such as 9302",
+        ),
+        (TIERS + "peers: {discovery: {dns: 'b:0'}}", "peers.discovery.dns: 'b:0' has port 0", "such as 9302"),
+        (
+            TIERS + "peers: {discovery: {redis: 'http://u:hush@h:1/'}}",
+            "peers.discovery.redis: the value is not the URL of a Redis server",
+            "redis://host:6379/0",
+        ),
         (TIERS + "peers: {discovery: {}}", "peers.discovery.static: says neither", "exactly one"),
         (TIERS + "peers: {discovery: {static: [], redis: x}}", "redis: static and redis exclude", "exactly one"),
         (TIERS + "origins: [{match: bucket}]", "origins[0].match: 'bucket' is not the beginning", "oss://bucket/"),
@@ -117,6 +169,7 @@ def test_the_environment_overrides_the_file() -> None:
         TIERS + "node: {id: a, zone: z1}\nlog:",
         MOWS_NODE__ID="b",
         MOWS_LOG__LEVEL="debug",
+        MOWS_PEERS__LISTEN="127.0.0.1:9302",
         MOWS_PEERS__DISCOVERY__DNS="mows-peers:9302",
         MOWS_CACHE__TIERS="[{path: /other, capacity: 2GiB}]",
         PATH="/bin",
@@ -156,6 +209,18 @@ def test_a_secret_is_in_no_message_and_no_repr() -> None:
     assert "12345" not in str(error)
     config = parse(TIERS + f"origins: [{{match: 'oss://b/', credentials: {{{keys}, access_key_secret: hush}}}}]")
     assert "hush" not in repr(config)
+    assert "hush" not in str(refusal(TIERS + "peers: {discovery: {redis: 'http://:hush@host/'}}"))
+    peers = parse(TIERS + "peers: {listen: '127.0.0.1:9302', discovery: {redis: 'redis://:hush@host/'}}").peers
+    assert "hush" not in repr(peers)
+
+
+def test_without_the_lane_no_next_port_is_needed() -> None:
+    assert parse(TIERS + "peers: {listen: '127.0.0.1:65535', lane: false}").peers.wanted
+    assert parse(TIERS + "peers: {listen: '127.0.0.1:9089', lane: false}").peers.wanted
+
+
+def test_limits_of_peers_do_not_matter_without_peers() -> None:
+    assert not parse(TIERS + "peers: {bytes_in_flight: 1MiB}").peers.wanted
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

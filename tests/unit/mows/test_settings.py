@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cachefs.store import TierSettings
 from mows import settings
 from mows.config import parse_config
 from mows.mount import MountSettings
+from peer.settings import DiscoverySettings, PeerLimits, PeerSettings, SecuritySettings
 
 TEXT = """
 cache: {chunk_bytes: 1MiB, tiers: [{path: /t, capacity: 1GiB, min_free: 1MiB}]}
@@ -20,6 +22,19 @@ fetch: {memory: 64MiB, max_concurrency: 4, read_deadline: 10s, read_ahead: 1MiB,
 fuse: {threads: 2, passthrough: off, read_ahead: 2MiB, allow_other: false}
 mounts: {refresh: null, drain: 3s}
 prewarm: {lease: 2h}
+node: {id: node-a, zone: z1}
+peers:
+  listen: 0.0.0.0:9302
+  advertise: 10.0.0.1:9302
+  discovery: {dns: "mows-peers:9302"}
+  token_file: /etc/token
+  tls: {cert: /c, key: /k, ca: /a}
+  uploads: 5
+  downloads: 4
+  connections: 6
+  bytes_in_flight: 7MiB
+  uplink: 100MiB
+  lane: false
 origins:
   - match: oss://bucket/
     endpoint: http://127.0.0.1:1
@@ -55,6 +70,50 @@ def test_the_defaults_of_the_file_are_those_of_the_parts() -> None:
     plain = parse_config("cache: {tiers: [{path: /t, capacity: 1GiB}]}\norigins: [{match: 'oss://'}]", "mows.yaml")
     assert settings.fetch_settings(plain) == FetchSettings()
     assert settings.origin_settings(plain, parse_source("oss://bucket/")) == OriginSettings()
+    with_peers = parse_config(
+        "cache: {tiers: [{path: /t, capacity: 1GiB}]}\npeers: {listen: '127.0.0.1:9302'}", "mows.yaml"
+    )
+    peers = settings.peer_settings(with_peers)
+    assert peers is not None
+    assert peers == PeerSettings(
+        node_id=with_peers.node.id, zone="", chunk_bytes=8 << 20, version=version("mows"), listen="127.0.0.1:9302"
+    )
+
+
+def test_peers() -> None:
+    peers = settings.peer_settings(CONFIG)
+    assert peers is not None
+    assert (peers.node_id, peers.zone, peers.chunk_bytes) == ("node-a", "z1", 1 << 20)
+    assert (peers.listen, peers.advertise, peers.lane) == ("0.0.0.0:9302", "10.0.0.1:9302", False)
+    assert peers.discovery == DiscoverySettings(dns="mows-peers:9302")
+    assert peers.security == SecuritySettings(
+        token_file=Path("/etc/token"), tls_cert=Path("/c"), tls_key=Path("/k"), tls_ca=Path("/a")
+    )
+    assert peers.limits == PeerLimits(
+        uploads=5, downloads=4, connections=6, bytes_in_flight=7 << 20, uplink_bytes_per_second=100 << 20
+    )
+
+
+@pytest.mark.parametrize(
+    ("discovery", "settled"),
+    [
+        (
+            "{static: ['10.0.0.2:9302', '[fd00::2]:9302']}",
+            DiscoverySettings(static=("10.0.0.2:9302", "[fd00::2]:9302")),
+        ),
+        ("{redis: 'redis://:secret@host:6379/0'}", DiscoverySettings(redis="redis://:secret@host:6379/0")),
+        ("null", DiscoverySettings()),
+    ],
+)
+def test_ways_to_find_peers(discovery: str, settled: DiscoverySettings) -> None:
+    text = f"cache: {{tiers: [{{path: /t, capacity: 1}}]}}\npeers: {{listen: '127.0.0.1:9302', discovery: {discovery}}}"
+    peers = settings.peer_settings(parse_config(text, "mows.yaml"))
+    assert peers is not None
+    assert peers.discovery == settled
+
+
+def test_a_node_without_an_address_for_peers_has_none() -> None:
+    assert settings.peer_settings(parse_config("cache: {tiers: [{path: /t, capacity: 1}]}", "mows.yaml")) is None
 
 
 def test_kernel_mounts() -> None:
