@@ -112,8 +112,8 @@ class Exchange(Protocol):
         """The blobs that miss chunks which this node wants, from now on. Those not named are wanted no more."""
         ...
 
-    def assign(self, asks: Sequence[Ask], now: float) -> list[PeerChunk]:
-        """What to ask of which peer now, for asks in order of urgency.
+    def assign(self, asks: Sequence[Ask], most: int, now: float) -> list[PeerChunk]:
+        """What to ask of which peer now, for asks in order of urgency: at most `most` chunks.
 
         The caller starts all of them, and reports each with `ended`. No chunk is given out twice.
         """
@@ -135,8 +135,8 @@ class Exchange(Protocol):
         """What was assigned landed after `seconds`, or failed with `error`. Interrupted: it was called off."""
         ...
 
-    def late(self, now: float) -> list[PeerChunk]:
-        """Assigned chunks that take so long that they should be asked of another peer as well.
+    def late(self, most: int, now: float) -> list[PeerChunk]:
+        """Assigned chunks that take so long that they should be asked of another peer as well, at most `most`.
 
         Each is named once, as the other peer's, and is reported with `ended` like an assigned one.
         """
@@ -144,6 +144,10 @@ class Exchange(Protocol):
 
     def landed(self, blob: BlobId, chunk: int) -> None:
         """A chunk was published in the store, from whatever source: others may have it. Any thread."""
+        ...
+
+    def lost(self, blob: BlobId) -> None:
+        """Chunks that were published turned out to be wrong and are gone: look again what is here."""
         ...
 
     def next_change(self, now: float) -> float | None:

@@ -10,6 +10,7 @@ from cachefs.fetch.fill import Outcome
 from cachefs.fetch.lane import Lane
 from cachefs.fetch.live import LiveBlob
 from cachefs.fetch.settings import FetchSettings
+from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.span import Span
 from cachefs.fetch.statistics import Counters
 
@@ -19,8 +20,9 @@ log = logging.getLogger(__name__)
 class Aftermath:
     """Applies outcomes to live blobs. Called after the span's chunks were taken out of flight."""
 
-    def __init__(self, settings: FetchSettings, counters: Counters, notices: Notices) -> None:
+    def __init__(self, settings: FetchSettings, counters: Counters, notices: Notices, shared: SharedBlobs) -> None:
         self._settings = settings
+        self._shared = shared
         self._counters = counters
         self._notices = notices
 
@@ -53,6 +55,8 @@ class Aftermath:
                 self._counters.add("retries")
                 for chunk in missed[:1]:
                     live.flights.pause(chunk, now + lane.retry_delay_seconds(live.flights.attempts(chunk)))
+            case Verdict.ELSEWHERE:
+                self._counters.add("peer_failures")
             case Verdict.FATAL:
                 live.fail_waiting(missed, error)
 
@@ -69,6 +73,7 @@ class Aftermath:
     def _corrupt(self, live: LiveBlob, error: Exception) -> None:
         """Once may be chance, so everything is fetched again. Twice is the origin's, or something on the way to it."""
         self._counters.add("corrupt_objects")
+        self._shared.lost(live)
         live.corruptions += 1
         live.flights.want_all()
         if live.corruptions == 1:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from cachefs.errors import CacheError, CorruptBlob, OriginThrottled, StoreError
+from cachefs.errors import CacheError, CorruptBlob, OriginThrottled, PeerError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ class Verdict(Enum):
     CORRUPT = "the whole object has a wrong checksum: fetch it once more"
     THROTTLED = "everybody waits a while; then again"
     RETRY = "try again after a pause"
+    ELSEWHERE = "a peer's trouble, or it was called off: ask another source at once"
     FATAL = "no retry helps: tell everyone who waits"
 
 
@@ -31,6 +32,8 @@ def judge(error: BaseException) -> Verdict:
         return Verdict.STORE
     if isinstance(error, OriginThrottled):
         return Verdict.THROTTLED
+    if isinstance(error, PeerError):
+        return Verdict.ELSEWHERE
     return Verdict.RETRY if isinstance(error, CacheError) and error.retryable else Verdict.FATAL
 
 

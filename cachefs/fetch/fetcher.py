@@ -19,10 +19,12 @@ from cachefs.fetch.live import LiveBlob, LiveBlobs
 from cachefs.fetch.overflow import Overflow
 from cachefs.fetch.scheduler import Scheduler
 from cachefs.fetch.settings import FetchSettings
+from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.span import Account, Client
 from cachefs.fetch.statistics import Counters, FetchStatistics
 from cachefs.fetch.warm import Warm
 from cachefs.ports import Origin
+from cachefs.sharing import Exchange
 from cachefs.store import Store
 from cachefs.types import BlobId, BlobKey, ObjectInfo, Priority
 
@@ -37,19 +39,36 @@ class Fetcher:
     """
 
     def __init__(
-        self, store: Store, settings: FetchSettings | None = None, *, jitter: Callable[[], float] = random.random
+        self,
+        store: Store,
+        settings: FetchSettings | None = None,
+        *,
+        exchange: Exchange | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`jitter` is uniform in [0, 1). Raises ValueError when the memory budget is too small for the chunks."""
+        """`exchange` is where other nodes' chunks can be had; it outlives the fetcher. `jitter` is uniform in [0, 1).
+
+        Raises ValueError when the memory budget is too small for the chunks.
+        """
         self._settings = settings or FetchSettings()
         self._settings.check_chunk_bytes(store.chunk_bytes)
         self._store = store
         self._counters = Counters()
         notices = Notices()
         self._overflow = Overflow(self._settings.memory_bytes // 2)
+        shared = SharedBlobs(exchange)
         self._lives = LiveBlobs(store, self._overflow, self._counters, notices)
         self._threads = FillThreads(2 * self._settings.max_concurrency)
-        aftermath = Aftermath(self._settings, self._counters, notices)
-        self._scheduler = Scheduler(self._lives, self._overflow, self._threads, aftermath, self._settings, jitter)
+        aftermath = Aftermath(self._settings, self._counters, notices, shared)
+        self._scheduler = Scheduler(
+            self._lives,
+            self._threads,
+            aftermath,
+            shared,
+            self._settings,
+            memory_window_bytes=self._overflow.capacity_bytes // 2,
+            jitter=jitter,
+        )
         self._stopped = False
 
     async def __aenter__(self) -> Self:
@@ -102,16 +121,17 @@ class Fetcher:
             wait_seconds=wait_seconds,
             failed_reads=sums.get("failed_reads", 0),
             retries=sums.get("retries", 0),
+            peer_failures=sums.get("peer_failures", 0),
             throttles=sums.get("throttles", 0),
             store_faults=sums.get("store_faults", 0),
             corrupt_objects=sums.get("corrupt_objects", 0),
             overflow_hits=sums.get("overflow_hits", 0),
             parked_reads=sum(len(live.lot.reads()) for live in lives),
-            spans_in_flight=len(self._scheduler.spans),
+            spans_in_flight=len(self._scheduler.launcher.spans),
             chunks_queued=sum(live.flights.startable() for live in lives),
-            in_flight_memory_bytes=self._scheduler.in_flight_memory_bytes(),
+            in_flight_memory_bytes=self._scheduler.launcher.in_flight_memory_bytes(),
             overflow_bytes=self._overflow.used_bytes,
-            origins={lane.authority: lane.load() for lane in list(self._scheduler.lanes.values())},
+            origins={lane.authority: lane.load() for lane in list(self._scheduler.launcher.lanes.values())},
         )
 
     # ----------------------------------------------------------- on the loop

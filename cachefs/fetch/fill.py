@@ -26,6 +26,10 @@ class ChunkSink(Protocol):
     def write(self, piece: memoryview) -> None:
         """Append."""
 
+    def digest(self) -> bytes:
+        """The xxh3-128 (16 bytes) of what was written so far."""
+        ...
+
     def commit(self) -> object:
         """The chunk is whole: publish it."""
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 
+from cachefs.sharing import ChunkSet
 from cachefs.store import ChunkState
 
 
@@ -38,6 +39,9 @@ _OF_STATE = {
     ChunkState.SUSPECT: Mark.VERIFY,
 }
 
+_FETCH_DIGITS = bytes(b"01"[value == Mark.FETCH] for value in range(256))
+_NO_FETCH = bytes(Mark.IDLE if value == Mark.FETCH else value for value in range(256))
+
 _RUN = re.compile(rb"\x01+|\x02+")
 
 
@@ -45,6 +49,16 @@ def next_run(marks: bytes | bytearray, chunks: range) -> range:
     """The first run of consecutive startable chunks of one kind inside `chunks`; empty when there is none."""
     found = _RUN.search(marks, chunks.start, chunks.stop)
     return range(found.start(), found.end()) if found else range(0)
+
+
+def only(marks: bytes, fetchable: ChunkSet) -> bytes:
+    """`marks` where no chunk may be fetched but those in `fetchable`."""
+    left = bytearray(marks.translate(_NO_FETCH))
+    while fetchable:
+        lowest = fetchable & -fetchable
+        left[lowest.bit_length() - 1] = Mark.FETCH
+        fetchable ^= lowest
+    return bytes(left)
 
 
 class Flights:
@@ -75,6 +89,15 @@ class Flights:
     def startable(self) -> int:
         """Number of chunks that could be started now."""
         return self._marks.count(Mark.FETCH) + self._marks.count(Mark.VERIFY)
+
+    @property
+    def fetchable(self) -> ChunkSet:
+        """The chunks that may be fetched now, as a bitset."""
+        return int(self._marks.translate(_FETCH_DIGITS)[::-1] or b"0", 2)
+
+    def flies(self, chunk: int) -> bool:
+        """Whether `chunk` is in flight."""
+        return self._marks[chunk] == Mark.FLYING
 
     def want(self, chunk: int) -> None:
         """Look at `chunk` again, unless it is in flight or paused: it may be startable now."""

@@ -10,6 +10,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
+import xxhash
+
 from cachefs.types import BlobId
 
 
@@ -70,6 +72,10 @@ class OverflowWriter:
         """Append `piece`."""
         self._data[self._filled : self._filled + len(piece)] = piece
         self._filled += len(piece)
+
+    def digest(self) -> bytes:
+        """The xxh3-128 (16 bytes) of what was written so far."""
+        return xxhash.xxh3_128_digest(memoryview(self._data)[: self._filled])
 
     def commit(self) -> None:
         """The chunk is whole."""

@@ -1,28 +1,24 @@
-"""The loop's part: knows who wants what, starts spans, and hears what became of them.
+"""The loop's part: knows who wants what, and when to look again.
 
-Everything here runs on one event loop, except the methods that say so. A pump looks at all wishes and starts what there
-is room for; it runs after everything that can change the answer, at most once per turn of the loop.
+Everything here runs on one event loop, except the methods that say so. A pump looks at all wishes and has `launcher`
+start what there is room for; it runs after everything that can change the answer, at most once per turn of the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from cachefs.errors import CacheError, DeadlineExceeded, Interrupted
 from cachefs.fetch.aftermath import Aftermath
 from cachefs.fetch.file import CachedFile, Followed
-from cachefs.fetch.fill import FillJob, FillThreads, Outcome, VerifyJob
+from cachefs.fetch.fill import FillThreads
 from cachefs.fetch.following import find_followed, should_ask
-from cachefs.fetch.lane import Lane
+from cachefs.fetch.launcher import Launcher
 from cachefs.fetch.live import LiveBlob, LiveBlobs
-from cachefs.fetch.overflow import Overflow
-from cachefs.fetch.planner import Room, memory_share, plan
 from cachefs.fetch.settings import FetchSettings
-from cachefs.fetch.span import Span, SpanPlan
+from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.warm import Warm
-from cachefs.fetch.wishes import Terms, tiers
 from cachefs.types import BlobId
 
 
@@ -32,26 +28,35 @@ class Scheduler:
     def __init__(
         self,
         lives: LiveBlobs,
-        overflow: Overflow,
         threads: FillThreads,
         aftermath: Aftermath,
+        shared: SharedBlobs,
         settings: FetchSettings,
+        *,
+        memory_window_bytes: int,
         jitter: Callable[[], float],
     ) -> None:
-        self.lanes: dict[str, Lane] = {}
-        self.spans: set[Span] = set()
         self.active: dict[BlobId, LiveBlob] = {}
         """Those that somebody reads, waits for or warms; each is held once for being here."""
         self._lives = lives
-        self._overflow = overflow
         self._threads = threads
-        self._aftermath = aftermath
         self._settings = settings
-        self._jitter = jitter
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._pump_due = False
         self._stopping = False
+        self.launcher = Launcher(
+            lives,
+            threads,
+            aftermath,
+            shared,
+            settings,
+            memory_window_bytes=memory_window_bytes,
+            jitter=jitter,
+            post=self.post,
+            changed=self._pump_soon,
+        )
+        shared.attach(self._pump_soon)
 
     # ------------------------------------------------- called on any thread
 
@@ -99,8 +104,7 @@ class Scheduler:
         self._stopping = True
         if self._timer:
             self._timer.cancel()
-        for span in self.spans:
-            span.cancel()
+        self.launcher.stop()
         self._lives.close()
         for live in tuple(self.active.values()):
             for warm in live.warms:
@@ -108,10 +112,6 @@ class Scheduler:
             for file in live.files:
                 self._unfollow(file)
             self._deactivate(live)
-
-    def in_flight_memory_bytes(self) -> int:
-        """Memory that the running spans occupy."""
-        return sum(lane.memory_bytes for lane in tuple(self.lanes.values()))
 
     def _stirred(self, file: CachedFile) -> None:
         if not file.open or self._stopping:
@@ -155,8 +155,7 @@ class Scheduler:
         for live in list(self.active.values()):
             self._look_after(live, now)
         lives = self._wanted()
-        for lane in self._lanes_of(lives, now):
-            self._start(lane, [live for live in lives if live.authority == lane.authority], now)
+        self.launcher.start(lives, now)
         self._arm(lives, now)
 
     def _look_after(self, live: LiveBlob, now: float) -> None:
@@ -225,66 +224,6 @@ class Scheduler:
                 lives.update((followed.live.blob_id, followed.live) for followed in file.followed)
         return list(lives.values())
 
-    def _lanes_of(self, lives: Iterable[LiveBlob], now: float) -> list[Lane]:
-        for authority in {live.authority for live in lives} - self.lanes.keys():
-            self.lanes[authority] = Lane(authority, self._settings, self._jitter, now)
-        return list(self.lanes.values())
-
-    def _start(self, lane: Lane, lives: list[LiveBlob], now: float) -> None:
-        slots, reader_slots = lane.slots(now)
-        verifying = sum(span.plan.verify for span in self.spans)
-        room = Room(
-            slots=slots,
-            reader_slots=reader_slots,
-            verify_slots=self._settings.verify_concurrency - verifying,
-            memory_bytes=self._memory_left(lane),
-        )
-        terms = Terms(
-            settings=self._settings,
-            slots=lane.limit,
-            memory_window_bytes=self._overflow.capacity_bytes // 2,
-            read_ahead=not lane.down,
-        )
-        by_id = {live.blob_id: live for live in lives}
-        marks = {live.blob_id: live.flights.marks for live in lives}
-        for span_plan in plan(tiers(lives, terms), marks, room):
-            self._launch(by_id[span_plan.blob], lane, span_plan, now)
-
-    def _memory_left(self, lane: Lane) -> int:
-        others_bytes = self.in_flight_memory_bytes() - lane.memory_bytes
-        return memory_share(self._settings.memory_bytes // 2, lane.memory_bytes, others_bytes)
-
-    def _launch(self, live: LiveBlob, lane: Lane, span_plan: SpanPlan, now: float) -> None:
-        span = Span(span_plan, now)
-        live.flights.begin(span_plan.chunks)
-        self._lives.share(live)
-        self.spans.add(span)
-        if not span_plan.verify:
-            lane.started(span_plan.cost_bytes)
-        job = self._job(live, span)
-        self._threads.submit(lambda: self._report(live, lane, span, job.run()))
-
-    def _job(self, live: LiveBlob, span: Span) -> FillJob | VerifyJob:
-        if span.plan.verify:
-            return VerifyJob(span, live.verify, live.landed)
-        sink = live.memory_sink if live.bypassed else partial(live.store_sink, span.plan.client.origin)
-        return FillJob(span, live.info, live.key, sink, live.landed, self._settings.attempt_seconds)
-
-    def _report(self, live: LiveBlob, lane: Lane, span: Span, outcome: Outcome) -> None:
-        """On a fill thread."""
-        if not self.post(self._ended, live, lane, span, outcome):
-            self._lives.drop(live)
-
-    def _ended(self, live: LiveBlob, lane: Lane, span: Span, outcome: Outcome) -> None:
-        now = self._loop.time()
-        self.spans.discard(span)
-        live.flights.end(span.plan.chunks)
-        if not span.plan.verify:
-            lane.ended(span.plan.cost_bytes, outcome.landed_bytes, outcome.error, span.started_at, now)
-        self._aftermath.apply(live, lane, span, outcome, now)
-        self._lives.drop(live)
-        self._pump_soon()
-
     def _late(self, live: LiveBlob) -> CacheError:
         reason = f"; the last failure was: {live.last_error}" if live.last_error else ""
         return DeadlineExceeded(f"no data within {self._settings.read_deadline_seconds:g} s{reason}")
@@ -294,7 +233,7 @@ class Scheduler:
         if self._timer:
             self._timer.cancel()
         moments = [moment for live in lives for moment in _moments(live)]
-        moments += [lane.opens_at() for lane in self.lanes.values()]
+        moments += self.launcher.next_change(now)
         at = min((moment for moment in moments if moment > now), default=None)
         self._timer = self._loop.call_at(at, self._pump_soon) if at else None
 

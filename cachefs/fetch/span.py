@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cachefs.ports import Origin
+from cachefs.sharing import ChunkStream, PeerChunk
 from cachefs.types import BlobId, Priority
 
 Account = Callable[[str, int], None]
@@ -32,6 +33,8 @@ class SpanPlan:
     cost_bytes: int
     """Memory it occupies while it runs."""
     client: Client
+    peer: PeerChunk | None = None
+    """Where the one chunk of the span comes from; None: from the origin."""
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +45,11 @@ class Span:
     started_at: float
     cancelled: bool = False
     """Whether to give up at the next piece. Set once, by the loop; read without a lock."""
+    stream: ChunkStream | None = None
+    """What a peer sends, once it began. Set once, by the fill thread."""
 
     def cancel(self) -> None:
-        """Give up at the next piece."""
+        """Give up at the next piece; at once, if a peer sends it."""
         self.cancelled = True
+        if self.stream is not None:
+            self.stream.cancel()

@@ -32,6 +32,8 @@ class FetchStatistics:
     failed_reads: int
     """Those answered with an errno."""
     retries: int
+    peer_failures: int
+    """Chunks that a peer did not bring, so that another source was asked."""
     throttles: int
     store_faults: int
     """Chunks that no tier would take."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from cachefs.errors import CorruptBlob
+from cachefs.sharing import ChunkSet
 from cachefs.store.counters import Counters, Event
 from cachefs.store.crc64 import combine
 from cachefs.store.hashing import hash_range
@@ -29,6 +30,7 @@ from cachefs.types import BlobId, BlobKey, ByteRange
 log = logging.getLogger(__name__)
 
 _STATES = tuple(ChunkState)
+_PRESENT_DIGITS = bytes(b"01"[value == ChunkState.PRESENT] for value in range(256))
 
 
 class BlobHost(Protocol):
@@ -91,6 +93,11 @@ class Blob:
         if self._states and self._states[-1] == ChunkState.PRESENT:
             whole -= self.key.chunk_count * self.key.chunk_bytes - self.key.size_bytes
         return whole
+
+    @property
+    def have(self) -> ChunkSet:
+        """The chunks that are PRESENT, as a bitset."""
+        return int(self._states.translate(_PRESENT_DIGITS)[::-1] or b"0", 2)
 
     def state(self, chunk: int) -> ChunkState:
         """The chunk's state now. IndexError beyond the last chunk."""

@@ -81,6 +81,19 @@ class Store:
             entry = self._catalog.get(BlobKey.of(info, self._chunk_bytes).blob_id)
             return blob_status(entry, self._tiers[entry.tier]) if entry else None
 
+    def lend(self, blob_id: BlobId) -> Blob | None:
+        """The blob of this id with one more reference, for `cachefs.sharing.Lender`. None: not here, or not readable.
+
+        A blob whose files are damaged is left for its next `acquire` to deal with.
+        """
+        with self._lock:
+            entry = self._catalog.get(blob_id)
+            try:
+                return self._take(entry, None) if entry else None
+            except StoreError as error:
+                log.info("blob %s cannot be lent: %s", blob_id, error)
+                return None
+
     def blobs(self) -> list[BlobStatus]:
         """All blobs."""
         with self._lock:

@@ -64,6 +64,10 @@ class ChunkWriter:
             self._crc64 = crc64(piece, self._crc64)
         self._offset += len(piece)
 
+    def digest(self) -> bytes:
+        """The xxh3-128 (16 bytes) of what was written so far."""
+        return self._digest.digest()
+
     def commit(self) -> bytes:
         """Publish the chunk and return its xxh3-128 (16 bytes); seals the blob when this was its last missing chunk.
 

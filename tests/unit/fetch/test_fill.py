@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
+import xxhash
 
 from cachefs.errors import Interrupted, OriginProtocolError, OriginUnavailable, TierUnavailable
 from cachefs.fetch.fill import ChunkSink, FillJob, FillThreads, Outcome, VerifyJob
@@ -52,6 +53,9 @@ class _Sink:
 
     def write(self, piece: memoryview) -> None:
         self.data += piece
+
+    def digest(self) -> bytes:
+        return xxhash.xxh3_128_digest(self.data)
 
     def commit(self) -> None:
         self.desk.chunks[self.chunk] = bytes(self.data)

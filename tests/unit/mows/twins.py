@@ -218,6 +218,7 @@ FETCH_STATISTICS = FetchStatistics(
     wait_seconds=0.0,
     failed_reads=0,
     retries=0,
+    peer_failures=0,
     throttles=0,
     store_faults=0,
     corrupt_objects=0,

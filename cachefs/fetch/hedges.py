@@ -1,0 +1,50 @@
+"""Chunks that are asked of a second peer because the first is late: whichever is whole first is kept.
+
+Only one writer may write a chunk into the store, and the first peer's bytes go there as they come. So the second peer's
+go to memory; when they are whole and have their hash, the first span is called off, and once its writer let go of the
+chunk the bytes in memory are written instead. Owned by the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from cachefs.fetch.fill import ChunkSink
+from cachefs.fetch.peer_fill import HedgeJob, KeepJob
+from cachefs.fetch.span import Span
+from cachefs.types import BlobId, BlobKey
+
+
+class Hedges:
+    """The chunks whose race is won and whose first span still has to let go."""
+
+    def __init__(self, attempt_seconds: float) -> None:
+        self._attempt_seconds = attempt_seconds
+        self._won: dict[tuple[BlobId, int], bytearray] = {}
+
+    def job(self, span: Span, key: BlobKey) -> HedgeJob:
+        """The race of `span` against the one that was started first."""
+        return HedgeJob(span, key, self._attempt_seconds)
+
+    def won(self, blob: BlobId, chunk: int, data: bytearray, spans: Iterable[Span]) -> None:
+        """The second peer's bytes are whole. If the first span is over, they are not needed."""
+        for span in spans:
+            if span.plan.blob == blob and chunk in span.plan.chunks and not span.cancelled:
+                self._won[blob, chunk] = data
+                span.cancel()
+
+    def taken(self, span: Span, *, landed: bool) -> bytearray | None:
+        """The first span ended: the bytes to keep instead, unless its own landed."""
+        data = self._won.pop((span.plan.blob, span.plan.chunks.start), None)
+        return None if landed else data
+
+    def keep(
+        self,
+        span: Span,
+        key: BlobKey,
+        data: bytearray,
+        sink: Callable[[int], ChunkSink],
+        landed: Callable[[int], None],
+    ) -> KeepJob:
+        """Writes the winner's bytes."""
+        return KeepJob(span, key, data, sink, landed)

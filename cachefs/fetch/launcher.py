@@ -1,0 +1,227 @@
+"""Starts spans, from peers and from origins, and hears how they ended. On the loop, except where a method says so.
+
+What a pump finds to be wanted is offered to the peers first (`sharing.Exchange`); what they cannot give now, and what
+is this node's turn to get for all of them, goes to the origin. Without peers everything is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+from cachefs.fetch.aftermath import Aftermath
+from cachefs.fetch.fill import ChunkSink, FillJob, FillThreads, Outcome, VerifyJob
+from cachefs.fetch.hedges import Hedges
+from cachefs.fetch.lane import Lane
+from cachefs.fetch.live import LiveBlob, LiveBlobs
+from cachefs.fetch.peer_fill import HedgeJob, PeerJob
+from cachefs.fetch.planner import Room, Wish, memory_share, plan
+from cachefs.fetch.settings import FetchSettings
+from cachefs.fetch.shared import SharedBlobs
+from cachefs.fetch.span import Span, SpanPlan
+from cachefs.fetch.wishes import Terms, tiers
+from cachefs.ports import PIECE_BYTES
+from cachefs.types import BlobId
+
+
+class Job(Protocol):
+    """What a fill thread runs."""
+
+    def run(self) -> Outcome:
+        """Blocks. Raises nothing."""
+        ...
+
+
+class Launcher:
+    """The spans in flight. `post` runs a call on the loop, from any thread; `changed` is called when a span ended."""
+
+    def __init__(
+        self,
+        lives: LiveBlobs,
+        threads: FillThreads,
+        aftermath: Aftermath,
+        shared: SharedBlobs,
+        settings: FetchSettings,
+        *,
+        memory_window_bytes: int,
+        jitter: Callable[[], float],
+        post: Callable[..., bool],
+        changed: Callable[[], None],
+    ) -> None:
+        self.lanes: dict[str, Lane] = {}
+        self.spans: set[Span] = set()
+        self._lives = lives
+        self._threads = threads
+        self._aftermath = aftermath
+        self._shared = shared
+        self._settings = settings
+        self._memory_window_bytes = memory_window_bytes
+        self._jitter = jitter
+        self._post = post
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._peer_memory_bytes = 0
+        self._hedges = Hedges(settings.attempt_seconds)
+
+    def start(self, lives: Sequence[LiveBlob], now: float) -> None:
+        """Start what is wanted of `lives`, as far as there is room."""
+        by_id = {live.blob_id: live for live in lives}
+        lanes = self._lanes_of(lives, now)
+        wanted = [(lane, list(self._tiers(lane, lives))) for lane in lanes]
+        self._shared.demand(lives)
+        self._start_from_peers([wish for _, found in wanted for tier in found for wish in tier], by_id, now)
+        for lane, found in wanted:
+            self._start_from_origin(lane, found, by_id, now)
+
+    def stop(self) -> None:
+        """End what runs at its next piece."""
+        self._shared.demand([])
+        for span in self.spans:
+            span.cancel()
+
+    def in_flight_memory_bytes(self) -> int:
+        """Memory that the running spans occupy."""
+        return sum(lane.memory_bytes for lane in tuple(self.lanes.values())) + self._peer_memory_bytes
+
+    def next_change(self, now: float) -> list[float]:
+        """When more may be started, by the passing of time."""
+        return [*(lane.opens_at() for lane in self.lanes.values()), *self._shared.next_change(now)]
+
+    def _lanes_of(self, lives: Iterable[LiveBlob], now: float) -> list[Lane]:
+        for authority in {live.authority for live in lives} - self.lanes.keys():
+            self.lanes[authority] = Lane(authority, self._settings, self._jitter, now)
+        return list(self.lanes.values())
+
+    def _tiers(self, lane: Lane, lives: Iterable[LiveBlob]) -> Sequence[Sequence[Wish]]:
+        terms = Terms(
+            settings=self._settings,
+            slots=lane.limit,
+            memory_window_bytes=self._memory_window_bytes,
+            read_ahead=self._shared.enabled or not lane.down,
+        )
+        return tiers([live for live in lives if live.authority == lane.authority], terms)
+
+    # ---------------------------------------------------------------- peers
+
+    def _start_from_peers(self, wishes: Sequence[Wish], by_id: dict[BlobId, LiveBlob], now: float) -> None:
+        if not self._shared.enabled:
+            return
+        for span_plan in self._shared.assign(wishes, by_id, self._peer_room(), now):
+            live = by_id[span_plan.blob]
+            live.flights.begin(span_plan.chunks)
+            self._launch_peer(live, span_plan, now)
+        for span_plan in self._shared.late(self.spans, by_id, now):
+            live = by_id[span_plan.blob]
+            span = self._begin(live, span_plan, now)
+            job = self._hedges.job(span, live.key)
+            self._run(live, span, job, partial(self._hedge_ended, live, span, job))
+
+    def _peer_room(self) -> int:
+        """Chunks that may be asked of peers, as far as memory goes."""
+        others_bytes = self.in_flight_memory_bytes() - self._peer_memory_bytes
+        left_bytes = memory_share(self._settings.memory_bytes // 2, self._peer_memory_bytes, others_bytes)
+        return left_bytes // PIECE_BYTES
+
+    def _launch_peer(self, live: LiveBlob, span_plan: SpanPlan, now: float) -> None:
+        span = self._begin(live, span_plan, now)
+        job = PeerJob(span, live.key, self._sink(live, span), self._landed(live), self._settings.attempt_seconds)
+        self._run(live, span, job, partial(self._peer_ended, live, span))
+
+    def _peer_ended(self, live: LiveBlob, span: Span, outcome: Outcome) -> None:
+        now = self._loop.time()
+        live.flights.end(span.plan.chunks)
+        self._shared.ended(span, outcome, now)
+        kept = self._hedges.taken(span, landed=bool(outcome.landed))
+        if kept is not None and live.flights.fetchable >> span.plan.chunks.start & 1:
+            live.flights.begin(span.plan.chunks)
+            won = self._begin(live, span.plan, now)
+            job = self._hedges.keep(won, live.key, kept, self._sink(live, won), self._landed(live))
+            self._run(live, won, job, partial(self._kept, live, won))
+        elif not span.cancelled:
+            self._aftermath.apply(live, self.lanes[live.authority], span, outcome, now)
+
+    def _hedge_ended(self, live: LiveBlob, span: Span, job: HedgeJob, outcome: Outcome) -> None:
+        """The second peer answered, or failed to: the first one's span is called off if it still runs."""
+        self._shared.ended(span, outcome, self._loop.time())
+        if outcome.error is None:
+            self._hedges.won(live.blob_id, span.plan.chunks.start, job.data, self.spans)
+
+    def _kept(self, live: LiveBlob, span: Span, outcome: Outcome) -> None:
+        live.flights.end(span.plan.chunks)
+        self._aftermath.apply(live, self.lanes[live.authority], span, outcome, self._loop.time())
+
+    # --------------------------------------------------------------- origin
+
+    def _start_from_origin(
+        self, lane: Lane, found: Sequence[Sequence[Wish]], by_id: dict[BlobId, LiveBlob], now: float
+    ) -> None:
+        slots, reader_slots = lane.slots(now)
+        verifying = sum(span.plan.verify for span in self.spans)
+        room = Room(
+            slots=slots,
+            reader_slots=reader_slots,
+            verify_slots=self._settings.verify_concurrency - verifying,
+            memory_bytes=self._memory_left(lane),
+        )
+        lives = [live for live in by_id.values() if live.authority == lane.authority]
+        marks = {live.blob_id: self._shared.origin_marks(live, now) for live in lives}
+        for span_plan in plan(found, marks, room):
+            live = by_id[span_plan.blob]
+            live.flights.begin(span_plan.chunks)
+            self._launch(live, lane, span_plan, now)
+
+    def _memory_left(self, lane: Lane) -> int:
+        others_bytes = self.in_flight_memory_bytes() - lane.memory_bytes
+        return memory_share(self._settings.memory_bytes // 2, lane.memory_bytes, others_bytes)
+
+    def _launch(self, live: LiveBlob, lane: Lane, span_plan: SpanPlan, now: float) -> None:
+        span = self._begin(live, span_plan, now)
+        job: Job
+        if span_plan.verify:
+            job = VerifyJob(span, live.verify, self._landed(live))
+        else:
+            lane.started(span_plan.cost_bytes)
+            self._shared.origin_started(span)
+            sink = self._sink(live, span)
+            job = FillJob(span, live.info, live.key, sink, self._landed(live), self._settings.attempt_seconds)
+        self._run(live, span, job, partial(self._ended, live, lane, span))
+
+    def _ended(self, live: LiveBlob, lane: Lane, span: Span, outcome: Outcome) -> None:
+        now = self._loop.time()
+        live.flights.end(span.plan.chunks)
+        if not span.plan.verify:
+            lane.ended(span.plan.cost_bytes, outcome.landed_bytes, outcome.error, span.started_at, now)
+            self._shared.origin_ended(span, outcome, now)
+        self._aftermath.apply(live, lane, span, outcome, now)
+
+    # ----------------------------------------------------------------- both
+
+    def _begin(self, live: LiveBlob, span_plan: SpanPlan, now: float) -> Span:
+        span = Span(span_plan, now)
+        self._lives.share(live)
+        self.spans.add(span)
+        self._peer_memory_bytes += span_plan.cost_bytes if span_plan.peer else 0
+        return span
+
+    def _run(self, live: LiveBlob, span: Span, job: Job, ended: Callable[[Outcome], None]) -> None:
+        self._threads.submit(lambda: self._report(live, span, job.run(), ended))
+
+    def _report(self, live: LiveBlob, span: Span, outcome: Outcome, ended: Callable[[Outcome], None]) -> None:
+        """On a fill thread."""
+        if not self._post(self._over, live, span, outcome, ended):
+            self._lives.drop(live)
+
+    def _over(self, live: LiveBlob, span: Span, outcome: Outcome, ended: Callable[[Outcome], None]) -> None:
+        self.spans.discard(span)
+        self._peer_memory_bytes -= span.plan.cost_bytes if span.plan.peer else 0
+        ended(outcome)
+        self._lives.drop(live)
+        self._changed()
+
+    def _sink(self, live: LiveBlob, span: Span) -> Callable[[int], ChunkSink]:
+        return live.memory_sink if live.bypassed else partial(live.store_sink, span.plan.client.origin)
+
+    def _landed(self, live: LiveBlob) -> Callable[[int], None]:
+        return partial(self._shared.landed, live) if self._shared.enabled and not live.bypassed else live.landed
