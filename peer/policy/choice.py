@@ -111,33 +111,31 @@ class _Round:
         """At most `most` chunks of `wish`, each with the peer to ask."""
         chosen: list[Choice] = []
         holders = [holding for holding in wish.holdings if holding.peer in self._usable] if most > 0 else []
-        while len(chosen) < most and (choice := self._next(wish, holders)) is not None:
-            chosen.append(choice)
+        available = 0
+        while len(chosen) < most and (available := available or self._available(wish, holders)):
+            chunk = bitset.first(available) if wish.ordered else self._rare(available, holders)
+            peer = self._peer([holding for holding in holders if holding.have >> chunk & 1])
+            chosen.append(Choice(wish.blob, chunk, peer))
+            self._given[wish.blob] = self._given.get(wish.blob, 0) | 1 << chunk
+            self._load[peer] = self._load.get(peer, 0) + 1
+            # A peer that has enough to do from now on takes what only it has out of the drawing.
+            available = 0 if self._load[peer] == self._limit else available & ~(1 << chunk)
         return chosen
 
-    def _next(self, wish: Wish, holders: list[Holding]) -> Choice | None:
+    def _available(self, wish: Wish, holders: list[Holding]) -> ChunkSet:
+        """What can be had. Of peers that have enough to do, only if a reader waits for it, or there is nothing else."""
         left = wish.chunks & ~self._given.get(wish.blob, 0)
-        chunk = self._lowest(left, holders) if wish.ordered else self._rare(left, holders)
-        if chunk is None:
-            return None
-        peer = self._peer([holding for holding in holders if holding.have >> chunk & 1])
-        self._load[peer] = self._load.get(peer, 0) + 1
-        self._given[wish.blob] = self._given.get(wish.blob, 0) | 1 << chunk
-        return Choice(wish.blob, chunk, peer)
+        of_all = left & _union(holders)
+        if wish.ordered or not of_all:
+            return of_all
+        return left & _union(self._with_room(holders)) or of_all
 
-    def _lowest(self, left: ChunkSet, holders: list[Holding]) -> int | None:
-        """The next in order, even of a peer that has enough to do: a reader waits for this chunk, not for another."""
-        available = left & _union(holders)
-        return bitset.first(available) if available else None
-
-    def _rare(self, left: ChunkSet, holders: list[Holding]) -> int | None:
-        """The rarest of some random ones; those of peers that have enough to do only when there are no others."""
-        available = left & _union(self._with_room(holders)) or left & _union(holders)
-        if not available:
-            return None
+    def _rare(self, available: ChunkSet, holders: list[Holding]) -> int:
+        """The rarest of some random ones."""
         counted = holders if len(holders) <= COUNTED_HOLDERS else self._rng.sample(holders, COUNTED_HOLDERS)
-        sample = {bitset.random_chunk(available, self._rng) for _ in range(SAMPLES)}
-        return min(sample, key=lambda chunk: sum(holding.have >> chunk & 1 for holding in counted))
+        sample = [bitset.random_chunk(available, self._rng) for _ in range(SAMPLES)]
+        copies = [sum([holding.have >> chunk & 1 for holding in counted]) for chunk in sample]
+        return sample[copies.index(min(copies))]
 
     def _peer(self, holders: list[Holding]) -> PeerId:
         """The less loaded of two random holders: of this zone if there is one, with room if there is one."""

@@ -157,8 +157,10 @@ def _by_importance(view: OriginView) -> Iterator[ChunkSet]:
     yield idle & (view.late & view.duty.second | view.overdue)
     yield idle & view.duty.first & bitset.lowest(view.swarm_missing, WINDOW_CHUNKS)
     if view.relief:
-        yield view.missing & view.held & view.urgent
-        yield view.missing & view.held
+        held = view.missing & view.held & ~view.fetching
+        yield held & view.urgent
+        yield held & (view.duty.first | view.duty.second)  # Not what everybody else takes too, while there is any.
+        yield held
 
 
 def _help(view: OriginView) -> ChunkSet:
