@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "mount": "Mount a source on a directory and wait until it can be read.",
         "umount": "Unmount a directory or the mount of an id.",
         "prewarm": "Bring sources into the cache before anybody reads them.",
-        "status": "Show the mounts and prewarms of this node.",
+        "status": "Show the mounts, prewarms and peers of this node.",
         "ls": "List what a source holds.",
         "cache": "Show the cache; pin, unpin, evict or verify its blobs.",
         "peers": "Show the peers of this node.",

@@ -152,12 +152,56 @@ class BlobResults(TypedDict):
     blobs: list[BlobResult]
 
 
+class Peer(TypedDict):
+    """One other node."""
+
+    node: str
+    address: str
+    zone: str | None
+    state: str
+    reason: str
+    lane: str | None
+    received_bytes: int
+    sent_bytes: int
+    requests_in_flight: int
+    chunk_seconds_p95: float | None
+    quarantined_seconds: float
+
+
+class PeerProblem(ErrorPart):
+    """An address that a person should look at."""
+
+    address: str
+
+
+class Slots(TypedDict):
+    """Transfers at a time."""
+
+    running: int
+    limit: int
+
+
+class Usage(TypedDict):
+    """How much of a budget is taken."""
+
+    used: int
+    limit: int
+
+
 class Peers(TypedDict):
     """The peers of this node."""
 
     enabled: bool
     configured: bool
-    peers: list[str]
+    node: str
+    address: str | None
+    discovery: str | None
+    peers: list[Peer]
+    problems: list[PeerProblem]
+    uploads: Slots | None
+    downloads: Slots | None
+    bytes_in_flight: Usage | None
+    uplink_bytes_per_second: int | None
 
 
 class Health(TypedDict):

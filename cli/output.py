@@ -20,7 +20,8 @@ from rich.text import Text
 _PIPE_WIDTH = 100_000
 """Wider than any row: a pipe has no width, and nothing may be cut there."""
 
-_STYLES = {"mounted": "green", "warm": "green", "ok": "green", "warn": "yellow", "failed": "red", "fail": "red"}
+_GOOD, _BAD = ("mounted", "warm", "ok", "up"), ("failed", "fail", "unreachable", "quarantined")
+_STYLES = dict.fromkeys(_GOOD, "green") | dict.fromkeys(_BAD, "red") | {"warn": "yellow"}
 
 
 def emit_json(document: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -38,6 +38,13 @@ def duration_text(seconds: float) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])
 
 
+def brief_text(seconds: float) -> str:
+    """``0.0123`` as ``12 ms``; from 10 s on as `duration_text`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 10 else duration_text(seconds)
+
+
 def moment_text(moment: str) -> str:
     """An RFC 3339 moment without fractions of a second."""
     return re.sub(r"\.\d+", "", moment)

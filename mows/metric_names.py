@@ -20,6 +20,10 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
+Sample = tuple[Metric, float, tuple[str, ...]]
+"""(metric, value, label values)."""
+
+
 def _gauge(name: str, text: str, *labels: str) -> Metric:
     return Metric(f"mows_{name}", "gauge", text, labels)
 
@@ -72,6 +76,37 @@ ORIGIN_LIMIT = _gauge("origin_concurrency_limit", "Requests an origin should see
 ORIGIN_RUNNING = _gauge("origin_requests_in_flight", "Requests at an origin now.", "origin")
 ORIGIN_DOWN = _gauge("origin_down", "1 while an origin fails so often that it is only probed.", "origin")
 
+PEERS = _gauge("peers", "Other nodes' daemons by state. Without peers there is none of the mows_peer metrics.", "state")
+PEER_STATE = _gauge("peer_state", "1 for the state a peer is in: up, unreachable or quarantined.", "peer", "state")
+PEER_RECEIVED = _counter("peer_received_bytes", "Bytes of chunks that came from a peer.", "peer", "zone")
+PEER_SENT = _counter("peer_sent_bytes", "Bytes of chunks that were sent to a peer.", "peer", "zone")
+PEER_REQUESTS = _gauge("peer_requests_in_flight", "Chunks asked of a peer now.", "peer")
+PEER_CHUNK_SECONDS = _gauge(
+    "peer_chunk_seconds_p95", "Time within which 95 % of a peer's recent chunks came; absent before the first.", "peer"
+)
+PEER_BUSY = _counter("peer_busy_answers", "Requests that a peer turned away because its slots were taken.", "peer")
+PEER_FAILURES = _counter("peer_failures", "Requests to a peer that failed. Each was asked elsewhere.", "peer")
+PEER_CORRUPT = _counter("peer_corrupt_chunks", "Chunks of a peer without its hash. They went no further.", "peer")
+PEER_QUARANTINED = _gauge("peer_quarantined_seconds", "How long a peer will still not be asked.", "peer")
+PEER_PROBLEMS = _gauge("peer_problems", "Peer addresses that a person should look at; `mows peers` says why.", "code")
+PEER_TRANSFERS = _gauge("peer_transfers_running", "Chunks that travel now: upload, download.", "direction")
+PEER_TRANSFERS_LIMIT = _gauge("peer_transfers_limit", "The most that may travel at a time.", "direction")
+PEER_CONNECTIONS = _gauge("peer_connections", "Bulk connections accepted and open.")
+PEER_CONNECTIONS_LIMIT = _gauge("peer_connections_limit", "The most that are accepted.")
+PEER_IN_FLIGHT = _gauge("peer_in_flight_bytes", "Bytes promised to peers and not sent yet.")
+PEER_IN_FLIGHT_LIMIT = _gauge("peer_in_flight_limit_bytes", "Above it a peer is told that this node is busy.")
+PEER_UPLINK_LIMIT = _gauge(
+    "peer_uplink_limit_bytes_per_second", "The most that is sent to peers in a second; absent without limit."
+)
+PEER_SWARMS = _gauge("peer_swarms", "Blobs that this node wants or gives now.")
+PEER_BUSY_GIVEN = _counter("peer_busy_given", "Requests of peers turned away because all slots were taken.")
+PEER_HEDGES = _counter("peer_hedges", "Late chunks that were asked of a second peer.")
+PEER_DUPLICATE_BYTES = _counter("peer_duplicate_bytes", "Bytes that came twice because of that.")
+PEER_TAKEOVERS = _counter("peer_takeovers", "Chunks fetched from the origin in place of a late peer.")
+PEER_CONTROL_MESSAGES = _counter("peer_control_messages", "Messages about chunks: sent, received.", "direction")
+PEER_CONTROL_BYTES = _counter("peer_control_bytes", "Bytes of these.", "direction")
+PEER_REJECTED = _counter("peer_rejected_requests", "Requests of others that were refused, by reason.", "reason")
+
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 _HEAD = """# Metrics
@@ -83,6 +118,23 @@ these there are the `process_*` metrics of the Prometheus client (memory, CPU, d
 |---|---|---|---|
 """
 
+_TAIL = """
+## Often asked
+
+How often a byte left the origin, over all nodes that mount a source under one id without prewarming it (1.0: once for
+all of them together):
+
+```promql
+sum by (mount) (mows_mount_fetched_bytes_total{source="origin"}) / max by (mount) (mows_mount_bytes)
+```
+
+Who gives what to whom, in bytes per second (`instance` gets, `peer` gives):
+
+```promql
+sum by (instance, peer) (rate(mows_peer_received_bytes_total[1m]))
+```
+"""
+
 
 def render() -> str:
     """The document."""
@@ -90,7 +142,7 @@ def render() -> str:
         f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.help} |\n"
         for metric in ALL
     )
-    return _HEAD + "".join(rows)
+    return _HEAD + "".join(rows) + _TAIL
 
 
 if __name__ == "__main__":

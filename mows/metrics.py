@@ -16,16 +16,15 @@ from cachefs.fetch.statistics import FetchStatistics
 from cachefs.fuse.statistics import FuseStatistics
 from cachefs.store import StoreStatistics, TierStatistics
 from mows import metric_names as names
-from mows.metric_names import Metric
+from mows import peer_metrics
+from mows.metric_names import Sample
 from mows.mount_state import MountState
 from mows.mounts import Mounts
+from mows.ports import PeerReport, no_peers
 from mows.prewarm import PrewarmState
 from mows.prewarms import Prewarms
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
-
-Sample = tuple[Metric, float, tuple[str, ...]]
-"""(metric, value, label values)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Observed:
     fetcher: Callable[[], FetchStatistics]
     mounts: Mounts
     prewarms: Prewarms
+    peers: PeerReport = no_peers
 
 
 class Metrics:
@@ -80,6 +80,9 @@ def samples(observed: Observed) -> Iterator[Sample]:
     yield from ((names.PREWARMS, states[state], (state,)) for state in PrewarmState)
     yield from _store(observed.store())
     yield from _fetcher(observed.fetcher())
+    peers = observed.peers()
+    if peers is not None:
+        yield from peer_metrics.samples(peers)
 
 
 def _mounts(mounts: Mounts) -> Iterator[Sample]:

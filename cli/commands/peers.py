@@ -1,33 +1,85 @@
-"""``mows peers``: the other nodes this one exchanges chunks with."""
+"""``mows peers``: who gives what to whom, as this node sees it, and what is wrong with the others."""
 
 from __future__ import annotations
 
 import click
 
 from cli.api import connect
-from cli.documents import Peers
+from cli.documents import Peer, PeerProblem, Peers
 from cli.options import Invocation, with_invocation
-from cli.output import emit_json, emit_line
+from cli.output import emit_json, emit_line, emit_table
+from cli.units import brief_text, count_text, size_text
+
+HEADERS = ("NODE", "ZONE", "STATE", "RECEIVED", "SENT", "IN FLIGHT", "P95", "LANE", "REASON")
 
 
 @click.command("peers", help="Show the peers of this node.")
 @with_invocation
 def command(invocation: Invocation) -> None:
-    """The API's answer."""
+    """The API's answer. Exit code 0 also without peers: that is no fault."""
     with connect(invocation.endpoint) as api:
         peers = api.peers()
     if invocation.as_json:
         emit_json(peers)
-        return
-    for line in lines(peers):
-        emit_line(line)
+    elif peers["enabled"]:
+        _emit(peers)
+    else:
+        emit_line("this daemon runs without peers: its configuration has no peers.listen")
 
 
-def lines(peers: Peers) -> list[str]:
-    """One peer a line, or why there is none."""
+def summary(peers: Peers) -> str:
+    """``peers: 2 of 3 up, 1.0 GiB received, 512.0 MiB sent``; also a line of ``mows status``."""
+    rows = peers["peers"]
+    up = sum(peer["state"] == "up" for peer in rows)
+    received, sent = (sum(peer[key] for peer in rows) for key in ("received_bytes", "sent_bytes"))
+    return f"peers: {up} of {len(rows)} up, {size_text(received)} received, {size_text(sent)} sent"
+
+
+def _emit(peers: Peers) -> None:
+    emit_line(f"{peers['node']} at {peers['address']}, peers by {peers['discovery']}")
     if peers["peers"]:
-        return peers["peers"]
-    if peers["enabled"]:
-        return ["no peers found yet"]
-    configured = "; the `peers` section of its configuration is for a later one" if peers["configured"] else ""
-    return [f"this daemon runs without peers{configured}"]
+        emit_table(HEADERS, [_row(peer) for peer in peers["peers"]], right=range(3, 7))
+    else:
+        emit_line("no peers found yet")
+    emit_line(_budgets(peers))
+    for problem in peers["problems"]:
+        _emit_problem(problem)
+
+
+def _row(peer: Peer) -> tuple[str, ...]:
+    p95 = peer["chunk_seconds_p95"]
+    return (
+        peer["node"],
+        peer["zone"] or "-",
+        peer["state"],
+        size_text(peer["received_bytes"]),
+        size_text(peer["sent_bytes"]),
+        str(peer["requests_in_flight"]),
+        "-" if p95 is None else brief_text(p95),
+        peer["lane"] or "-",
+        _reason(peer),
+    )
+
+
+def _reason(peer: Peer) -> str:
+    if not peer["quarantined_seconds"]:
+        return peer["reason"]
+    return f"{peer['reason']}; not asked for {brief_text(peer['quarantined_seconds'])}"
+
+
+def _budgets(peers: Peers) -> str:
+    uploads, downloads, in_flight = peers["uploads"], peers["downloads"], peers["bytes_in_flight"]
+    uplink = peers["uplink_bytes_per_second"]
+    parts = [
+        f"uploads {uploads['running']} of {uploads['limit']}" if uploads else "",
+        f"downloads {downloads['running']} of {downloads['limit']}" if downloads else "",
+        f"{size_text(in_flight['used'])} of {size_text(in_flight['limit'])} promised" if in_flight else "",
+        f"uplink limited to {size_text(uplink)}/s" if uplink else "",
+        count_text(len(peers["problems"]), "problem") if peers["problems"] else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _emit_problem(problem: PeerProblem) -> None:
+    emit_line(f"\n{problem['message']} ({problem['code']})")
+    emit_line(f"hint: {problem['hint']}")

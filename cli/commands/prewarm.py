@@ -52,10 +52,10 @@ def command(
 
 
 def refuse_other_nodes(nodes: str, this: str) -> None:
-    """Without peers a daemon can prewarm itself only. Raises Failure for any other wish."""
+    """A daemon can prewarm itself only. Raises Failure for any other wish."""
     if {name.strip() for name in nodes.split(",")} != {this}:
         raise Failure(
-            f"--nodes: {nodes}: this daemon runs without peers and can prewarm only itself, {this}",
+            f"--nodes: {nodes}: a daemon can prewarm only itself in this version, {this}",
             code="peers_unavailable",
             exit_code=ExitCode.USAGE,
             hint="run `mows prewarm` on each node, or name each daemon with --url",
@@ -67,9 +67,14 @@ def summary(prewarm: Prewarm) -> str:
     total = size_text(prewarm["bytes"]["total"])
     until = f", pinned until {moment_text(prewarm['warm_until'])}" if prewarm["warm_until"] else ""
     if prewarm["state"] == "warm":
-        fetched = size_text(prewarm["bytes"]["from_origin"])
-        return f"warm: {prewarm['id']}: {prewarm['files']} files, {total} ({fetched} from the origin){until}"
+        return f"warm: {prewarm['id']}: {prewarm['files']} files, {total} ({_fetched(prewarm)}){until}"
     return f"{prewarm['state']}: {prewarm['id']}: `mows status` shows how far it is"
+
+
+def _fetched(prewarm: Prewarm) -> str:
+    from_peers = prewarm["bytes"]["from_peers"]
+    peers = f", {size_text(from_peers)} from peers" if from_peers else ""
+    return f"{size_text(prewarm['bytes']['from_origin'])} from the origin{peers}"
 
 
 def _wait(api: Api, prewarm: Prewarm, *, quiet: bool) -> Prewarm:

@@ -1,4 +1,4 @@
-"""``mows status``: the mounts and prewarms of this node."""
+"""``mows status``: the mounts, prewarms and peers of this node."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from collections.abc import Sequence
 import click
 
 from cli.api import connect
+from cli.commands.peers import summary
 from cli.documents import Mount, Prewarm
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_table
 from cli.units import duration_text, moment_text, size_text
 
 
-@click.command("status", help="Show the mounts and prewarms of this node.")
+@click.command("status", help="Show the mounts, prewarms and peers of this node.")
 @with_invocation
 def command(invocation: Invocation) -> None:
-    """Two tables, or one document with both lists."""
+    """Two tables and a line about peers, or one document with everything."""
     with connect(invocation.endpoint) as api:
-        mounts, prewarms = api.mounts(), api.prewarms()
+        mounts, prewarms, peers = api.mounts(), api.prewarms(), api.peers()
     if invocation.as_json:
-        emit_json({**mounts, **prewarms})
+        emit_json({**mounts, **prewarms, "peers": peers})
         return
     _emit_mounts(mounts["mounts"])
     _emit_prewarms(prewarms["prewarms"])
+    if peers["enabled"]:
+        emit_line(f"\n{summary(peers)}")
     _emit_errors([*mounts["mounts"], *prewarms["prewarms"]])
 
 

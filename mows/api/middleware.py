@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import re
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mows import logs
 from mows.api.problems import ANSWERED, problem_of
 from mows.errors import Unauthorized
+from peer.rpc.token_file import TokenFile
 
 log = logging.getLogger(__name__)
 
@@ -58,26 +57,6 @@ class RequestId:
             except Exception as error:
                 if scope.get(ANSWERED) is not error:
                     raise
-
-
-class TokenFile:
-    """The bearer token in a file, read at each use: a rotated token counts at once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> bytes:
-        """The token, without the white space around it. Empty when the file cannot be read: then nobody gets in."""
-        try:
-            return self._path.read_bytes().strip()
-        except OSError as error:
-            log.error("api.token_file %s: %s: every TCP request is refused", self._path, error.strerror)
-            return b""
-
-    def matches(self, given: bytes) -> bool:
-        """Whether this is the token; takes as long for a wrong one as for a nearly right one."""
-        token = self.read()
-        return bool(token) and hmac.compare_digest(given, token)
 
 
 class BearerToken:

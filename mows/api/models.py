@@ -207,16 +207,6 @@ class Cache(Model):
     no_space: int
 
 
-class Peers(Model):
-    """``GET /v1/peers``. This release runs without peers, whatever the configuration says."""
-
-    enabled: Literal[False] = False
-    configured: bool = Field(
-        description="Whether the configuration has a `peers` section. It is used from the next release."
-    )
-    peers: list[str] = Field(default_factory=list)
-
-
 class Placement(Model):
     """``GET /v1/placement``: how soon this node could serve a source from its cache."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from mows.api import convert, models
+from mows.api import convert, models, peer_answers, peer_models
 from mows.api.services import Services
 
 DEFAULT_LIMIT = 10_000
@@ -40,8 +40,8 @@ def router(services: Services) -> APIRouter:
         )
 
     @routes.get("/peers")
-    async def get_peers() -> models.Peers:
-        """The peers of this node."""
-        return models.Peers(configured=services.identity.peers_configured)
+    async def get_peers() -> peer_models.Peers:
+        """The other nodes, what each gave and got, and what is wrong with those that cannot be reached."""
+        return peer_answers.peers(services.identity, services.peers())
 
     return routes

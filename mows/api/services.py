@@ -10,6 +10,7 @@ from mows.cache_admin import CacheAdmin
 from mows.metrics import Metrics
 from mows.mounts import Mounts
 from mows.placement import Inspector
+from mows.ports import PeerReport, no_peers
 from mows.prewarms import Prewarms
 
 
@@ -38,3 +39,4 @@ class Services:
     """Blocking, quick. Raises NotReady."""
     stopping: asyncio.Event
     """Set when the daemon begins to stop: it is not ready then, and streams end."""
+    peers: PeerReport = no_peers

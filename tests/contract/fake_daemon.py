@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.middleware.base import RequestResponseEndpoint
 
-from mows.api import models
+from mows.api import models, peer_models
 from mows.mount_state import MountState
 
 SOURCE = "oss://models/qwen3/"
@@ -55,7 +55,7 @@ class FakeDaemon:
         self.listing = listing()
         self.blobs: list[models.Blob] = []
         self.results: list[models.BlobResult] = []
-        self.peers = models.Peers(configured=False)
+        self.peers = peer_models.Peers(configured=False, node="node-a")
         self.refusal: Refusal | None = None
         self.requests: list[tuple[str, str, dict[str, object]]] = []
         """Method, path with query, body."""
@@ -218,7 +218,7 @@ def build_app(fake: FakeDaemon) -> FastAPI:  # noqa: C901 - one small function p
         return models.BlobResults(blobs=fake.results)
 
     @app.get("/v1/peers")
-    async def peers() -> models.Peers:
+    async def peers() -> peer_models.Peers:
         return fake.peers
 
     return app

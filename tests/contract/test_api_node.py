@@ -14,9 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from cachefs.errors import OriginNotFound
 from mows import metric_names
 from mows.api.app import create_app
-from mows.api.middleware import BearerToken, TokenFile
+from mows.api.middleware import BearerToken
 from mows.errors import NotReady
+from peer.rpc.token_file import TokenFile
 from tests.contract.api_client import Api, problem, running_api
+from tests.unit.mows.peer_values import STATISTICS
 from tests.unit.mows.twins import SOURCE
 
 pytestmark = pytest.mark.expects_warnings  # refused requests are logged
@@ -65,8 +67,72 @@ async def test_placement_says_null_until_something_was_measured(api: Api) -> Non
     assert (await api.get("/v1/placement", source=SOURCE))["seconds_to_ready"] == 0.0
 
 
-async def test_peers_are_not_there_yet(api: Api) -> None:
-    assert await api.get("/v1/peers") == {"enabled": False, "configured": False, "peers": []}
+async def test_a_node_without_peers_says_so(api: Api) -> None:
+    document = await api.get("/v1/peers")
+    assert (document["enabled"], document["configured"], document["node"], document["zone"]) == (
+        False,
+        False,
+        "node-a",
+        "z1",
+    )
+    assert (document["peers"], document["problems"], document["hedges"]) == ([], [], 0)
+    absent = ("boot_id", "address", "discovery", "uploads", "downloads", "connections", "bytes_in_flight")
+    assert {key: document[key] for key in absent} == dict.fromkeys(absent)
+
+
+async def test_peers(api: Api) -> None:
+    api.node.peers.statistics = STATISTICS
+    document = await api.get("/v1/peers")
+    peers, problems = document.pop("peers"), document.pop("problems")
+    assert document == {
+        "enabled": True,
+        "configured": True,
+        "node": "node-a",
+        "boot_id": "0123456789abcdef",
+        "address": "10.0.0.1:9302",
+        "zone": "z1",
+        "discovery": "dns",
+        "uploads": {"running": 3, "limit": 12},
+        "downloads": {"running": 8, "limit": 10},
+        "connections": {"used": 5, "limit": 256},
+        "bytes_in_flight": {"used": 24 << 20, "limit": 256 << 20},
+        "uplink_bytes_per_second": 1 << 30,
+        "swarms": 2,
+        "busy_given": 6,
+        "hedges": 1,
+        "duplicate_bytes": 8 << 20,
+        "takeovers": 9,
+        "control_messages": {"sent": 40, "received": 50},
+        "control_bytes": {"sent": 4000, "received": 5000},
+        "rejected": {"unauthenticated": 2},
+    }
+    assert peers[0] == {
+        "node": "node-b",
+        "boot_id": "0123456789abcdef",
+        "address": "10.0.0.2:9302",
+        "zone": "z1",
+        "version": "1.2.3",
+        "state": "up",
+        "reason": "",
+        "lane": "bulk",
+        "received_bytes": 1 << 30,
+        "sent_bytes": 512 << 20,
+        "requests_in_flight": 4,
+        "chunk_seconds_p95": 0.012,
+        "busy_answers": 3,
+        "failures": 2,
+        "corrupt_chunks": 0,
+        "quarantined_seconds": 0.0,
+    }
+    assert (peers[1]["zone"], peers[1]["state"], peers[1]["corrupt_chunks"]) == (None, "quarantined", 1)
+    assert problems == [
+        {
+            "address": "10.0.0.9:9302",
+            "code": "peer_mismatch",
+            "message": "10.0.0.9:9302: speaks protocol 2, this node 1",
+            "hint": "finish the upgrade",
+        }
+    ]
 
 
 async def test_probes(api: Api) -> None:
@@ -89,6 +155,7 @@ async def test_not_ready(api: Api) -> None:
 
 async def test_metrics_have_the_names_that_are_documented(api: Api) -> None:
     await api.put_mount(warm=True)
+    api.node.peers.statistics = STATISTICS
     response = await api.http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
     families = {family.name: family for family in text_string_to_metric_families(response.text)}
@@ -103,6 +170,11 @@ async def test_metrics_have_the_names_that_are_documented(api: Api) -> None:
     assert samples["mows_mounts", "failed"] == 0
     assert samples["mows_mount_fetched_bytes_total", "m", "origin"] == 30_002
     assert samples["mows_fetched_bytes_total", "origin"] == 5
+    assert samples["mows_peer_received_bytes_total", "node-b", "z1"] == 1 << 30
+
+
+async def test_metrics_without_peers_have_none_of_theirs(api: Api) -> None:
+    assert "mows_peer" not in (await api.http.get("/metrics")).text
 
 
 async def test_first_page(api: Api) -> None:
@@ -164,7 +236,7 @@ class TestToken:
 
     @pytest.fixture
     async def http(self, api: Api, token_file: FileOnDisk) -> AsyncIterator[httpx.AsyncClient]:
-        app = BearerToken(create_app(api.node.services), TokenFile(token_file.path))
+        app = BearerToken(create_app(api.node.services), TokenFile(token_file.path, "api.token_file"))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mows") as client:
             yield client
 

@@ -11,11 +11,14 @@ import pytest
 
 from cli import main
 from cli.exit_codes import ExitCode
-from mows.api import models
+from mows.api import models, peer_answers
+from mows.api.services import NodeIdentity
 from mows.mount_state import MountState
 from tests.contract.fake_daemon import SOURCE, FakeDaemon, Refusal, blob, listing, mount, prewarm, serving
+from tests.unit.mows.peer_values import STATISTICS
 
 Run = Callable[..., int]
+PEERS = peer_answers.peers(NodeIdentity("node-a", "z1", "1.2.3", 8 << 20, peers_configured=True), STATISTICS)
 ERROR = models.Failure(code="origin_denied", message="oss://models: AccessDenied", hint="check the credentials")
 
 
@@ -173,6 +176,14 @@ class TestPrewarm:
         assert "warming oss://models/qwen3/: 50 % (1.0 GiB of 2.0 GiB)" in printed.err
         assert printed.out == "warm: p1: 9 files, 2.0 GiB (2.0 GiB from the origin)\n"
 
+    def test_what_came_from_peers_is_told_apart(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        counts = models.ByteCounts(total=2 << 30, local=2 << 30, from_peers=3 << 29, from_origin=1 << 29)
+        fake.prewarm_streams = [[prewarm("warm", bytes=counts)]]
+        assert run("prewarm", SOURCE, "--wait") == ExitCode.OK
+        assert "(512.0 MiB from the origin, 1.5 GiB from peers)" in capsys.readouterr().out
+
     def test_a_stream_that_ends_early_is_asked_for_again(self, run: Run, fake: FakeDaemon) -> None:
         fake.prewarm_streams = [[prewarm("warming")], [prewarm("warm")]]
         assert run("prewarm", SOURCE, "--wait") == ExitCode.OK
@@ -203,7 +214,7 @@ class TestPrewarm:
         self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str], nodes: str
     ) -> None:
         assert run("prewarm", SOURCE, "--nodes", nodes) == ExitCode.USAGE
-        assert f"--nodes: {nodes}: this daemon runs without peers" in capsys.readouterr().err
+        assert f"--nodes: {nodes}: a daemon can prewarm only itself" in capsys.readouterr().err
         assert [method for method, _, _ in fake.requests] == ["GET"]
 
     @pytest.mark.parametrize("words", [(), (SOURCE, "--cancel", "p1")])
@@ -238,6 +249,12 @@ class TestStatus:
         document = json.loads(capsys.readouterr().out)
         assert [one["id"] for one in document["mounts"]] == ["qwen3"]
         assert document["prewarms"] == []
+        assert document["peers"]["enabled"] is False
+
+    def test_peers_are_one_line(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.peers = PEERS
+        assert run("status") == ExitCode.OK
+        assert capsys.readouterr().out == "no mounts\n\npeers: 1 of 2 up, 2.0 GiB received, 1.0 GiB sent\n"
 
 
 class TestLs:
@@ -328,13 +345,42 @@ class TestCache:
 
 
 class TestPeers:
-    @pytest.mark.parametrize(("configured", "words"), [(False, "without peers"), (True, "for a later one")])
-    def test_says_that_there_are_none(
-        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str], configured: bool, words: str
-    ) -> None:
-        fake.peers = models.Peers(configured=configured)
+    def test_a_daemon_without_peers_is_no_fault(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
         assert run("peers") == ExitCode.OK
-        assert words in capsys.readouterr().out
+        assert capsys.readouterr().out == "this daemon runs without peers: its configuration has no peers.listen\n"
+
+    def test_who_gives_what_to_whom(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.peers = PEERS
+        assert run("peers") == ExitCode.OK
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "node-a at 10.0.0.1:9302, peers by dns"
+        assert lines[1].split()[:6] == ["NODE", "ZONE", "STATE", "RECEIVED", "SENT", "IN"]
+        assert lines[2].split() == ["node-b", "z1", "up", "1.0", "GiB", "512.0", "MiB", "4", "12", "ms", "bulk"]
+        assert lines[3].startswith("node-c  -     quarantined")
+        assert lines[3].endswith("grpc  chunk 7 did not have its hash; not asked for 55 s")
+        assert lines[4] == (
+            "uploads 3 of 12, downloads 8 of 10, 24.0 MiB of 256.0 MiB promised, uplink limited to 1.0 GiB/s, 1 problem"
+        )
+        assert lines[5:] == [
+            "",
+            "10.0.0.9:9302: speaks protocol 2, this node 1 (peer_mismatch)",
+            "hint: finish the upgrade",
+        ]
+
+    def test_nobody_found_yet(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.peers = PEERS.model_copy(update={"peers": [], "problems": [], "uplink_bytes_per_second": None})
+        assert run("peers") == ExitCode.OK
+        assert capsys.readouterr().out.splitlines()[1:] == [
+            "no peers found yet",
+            "uploads 3 of 12, downloads 8 of 10, 24.0 MiB of 256.0 MiB promised",
+        ]
+
+    def test_json_is_the_answer_of_the_api(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.peers = PEERS
+        assert run("peers", "--json") == ExitCode.OK
+        assert json.loads(capsys.readouterr().out) == PEERS.model_dump()
 
 
 class TestBench:

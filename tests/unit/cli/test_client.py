@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import main
+from cli.documents import Peers
 from cli.exit_codes import ExitCode
 
 
@@ -82,7 +83,7 @@ def test_the_token_goes_along(tmp_path: Path) -> None:
             caller, _ = listener.accept()
             with caller:
                 heard.append(caller.recv(65536))
-                caller.sendall(http('{"enabled": false, "configured": false, "peers": []}'))
+                caller.sendall(http(json.dumps(dict.fromkeys(Peers.__required_keys__))))
 
         thread = threading.Thread(target=serve)
         thread.start()

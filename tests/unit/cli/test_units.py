@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.units import count_text, duration_text, moment_text, rate_text, size_text
+from cli.units import brief_text, count_text, duration_text, moment_text, rate_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_rates_are_decimal(rate: float, text: str) -> None:
 )
 def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0 ms"), (0.0123, "12 ms"), (1.26, "1.3 s"), (9.9, "9.9 s"), (75, "1 min 15 s")]
+)
+def test_brief_durations(seconds: float, text: str) -> None:
+    assert brief_text(seconds) == text
 
 
 def test_moments_have_whole_seconds() -> None:

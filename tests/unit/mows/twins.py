@@ -28,6 +28,7 @@ from mows.placement import Inspector
 from mows.prewarm import PrewarmServices
 from mows.prewarms import Prewarms
 from mows.sources import Lister
+from peer.statistics import PeerStatistics
 
 CHUNK_BYTES = 4096
 TIER = Path("/tier")
@@ -191,6 +192,16 @@ class MemoryMounter:
 
 
 @dataclass
+class MemoryPeers:
+    """What a node without a network says of its peers."""
+
+    statistics: PeerStatistics | None = None
+
+    def __call__(self) -> PeerStatistics | None:
+        return self.statistics
+
+
+@dataclass
 class Node:
     """A daemon's services over twins."""
 
@@ -205,6 +216,7 @@ class Node:
     clock: Clock
     now: Clock
     services: Services
+    peers: MemoryPeers
 
     def put_model(self) -> dict[str, ObjectInfo]:
         """Two shards and a small file below `SOURCE`."""
@@ -247,7 +259,8 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
     prewarms = Prewarms(
         PrewarmServices(origins, lister, cache, filler, pins, clock), lease_seconds=3600.0, keep_finished_seconds=60.0
     )
-    observed = Observed("1.2.3", "node-a", "z1", cache.statistics, lambda: FETCH_STATISTICS, mounts, prewarms)
+    peers = MemoryPeers()
+    observed = Observed("1.2.3", "node-a", "z1", cache.statistics, lambda: FETCH_STATISTICS, mounts, prewarms, peers)
     stopping = asyncio.Event()
     services = Services(
         identity=NodeIdentity("node-a", "z1", "1.2.3", CHUNK_BYTES, peers_configured=False),
@@ -258,9 +271,10 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         metrics=Metrics(observed),
         check_ready=lambda: None,
         stopping=stopping,
+        peers=peers,
     )
     try:
-        yield Node(root, origins, cache, mounter, pins, mounts, prewarms, clock, now, services)
+        yield Node(root, origins, cache, mounter, pins, mounts, prewarms, clock, now, services, peers)
     finally:
         cache.gate.set()
         await prewarms.close()
