@@ -7,8 +7,8 @@ the first is late, too.
 
 `origin_now` is rules 5 and 7 of DESIGN section 9. Owners work in index order inside a window of what the swarm misses,
 so that the swarm's front moves together and readers find what they want next. Only the second-ranked may step in, and
-only when a chunk is late, or from the far end of the window in a small swarm: when everybody may take what is left,
-several do, and origin bytes multiply.
+only when a chunk is late, or from the far end of the window in a small swarm when it waited for its busy owner: when
+everybody may take what is left, several do, and origin bytes multiply.
 """
 
 from __future__ import annotations
@@ -32,9 +32,6 @@ WINDOW_CHUNKS = 128
 
 SMALL_SWARM = 16
 """Up to so many nodes, a second-ranked owner with nothing to do helps from the far end of the window (rule 5)."""
-
-HELPING_REQUESTS = 2
-"""What such a helper has running: one chunk travels while the next is asked for. Its own work comes back any moment."""
 
 _DIGITS = bytes.maketrans(b"\0\1", b"01")
 
@@ -74,6 +71,8 @@ class OriginView:
     """What the swarm as a whole still misses, chunks under way included."""
     overdue: ChunkSet = 0
     """Late for so long that the second-ranked owner failed as well: whoever misses it helps itself."""
+    waiting: ChunkSet = 0
+    """Nobody held or fetched it a while ago either, longer than news takes to come round: its owner is busy."""
 
 
 def duty(me: PeerId, nodes: Collection[PeerId], blob: BlobId, chunk_count: int) -> Duty:
@@ -152,10 +151,10 @@ def origin_now(view: OriginView) -> ChunkSet:
 
 def _by_importance(view: OriginView) -> Iterator[ChunkSet]:
     """Sets of chunks to ask for, the more important first; each from its low end."""
-    idle = view.missing & ~view.held & ~view.fetching
-    yield idle & view.urgent & (view.duty.first | view.late & view.duty.second | view.overdue)
-    yield idle & (view.late & view.duty.second | view.overdue)
-    yield idle & view.duty.first & bitset.lowest(view.swarm_missing, WINDOW_CHUNKS)
+    open_ = view.missing & ~view.held & ~view.fetching
+    yield open_ & view.urgent & (view.duty.first | view.late & view.duty.second | view.overdue)
+    yield open_ & (view.late & view.duty.second | view.overdue)
+    yield open_ & view.duty.first & bitset.lowest(view.swarm_missing, WINDOW_CHUNKS)
     if view.relief:
         held = view.missing & view.held & ~view.fetching
         yield held & view.urgent
@@ -164,9 +163,13 @@ def _by_importance(view: OriginView) -> Iterator[ChunkSet]:
 
 
 def _help(view: OriginView) -> ChunkSet:
-    """What a node with nothing of its own to do takes of others' work: from the far end, where they come last."""
-    if view.nodes > SMALL_SWARM:
+    """What a node with nothing of its own to do takes of others' work: one chunk, from the far end, where they come last.
+
+    Only one that waited: an owner with a request free begins at once, and both would fetch it. Each chunk taken risks
+    that the owner begins it before it hears of that; one at a time keeps this to some percent in the last window.
+    """
+    if view.nodes > SMALL_SWARM or view.running:
         return 0
     window = bitset.lowest(view.swarm_missing, WINDOW_CHUNKS)
-    idle = view.missing & ~view.held & ~view.fetching & view.duty.second & window
-    return bitset.highest(idle, min(HELPING_REQUESTS, quota(view.nodes)) - view.running)
+    open_ = view.missing & ~view.held & ~view.fetching
+    return bitset.highest(open_ & view.waiting & view.duty.second & window, 1)
