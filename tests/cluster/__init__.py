@@ -1,0 +1,1 @@
+"""Several daemons in networks of their own."""
