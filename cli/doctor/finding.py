@@ -13,7 +13,7 @@ class Level(StrEnum):
     WARN = "warn"
     """It works, but slower or with less safety than it could."""
     FAIL = "fail"
-    """The daemon will not start, or reads will fail."""
+    """The daemon will not start, reads will fail, or a part that is configured will do nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,15 @@ def test_a_file_with_tokens(tmp_path: Path) -> None:
     check_peer_files(with_token(tmp_path / "token"))
 
 
-@pytest.mark.parametrize("content", ["", "\n \n"])
-def test_a_token_file_that_holds_none(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [("", "holds no token"), ("\n \n", "holds no token"), ("good\ntwo words\n", "has a space"), ("Ge heim", "a space")],
+)
+def test_a_token_file_that_cannot_be_used(tmp_path: Path, content: str, wrong: str) -> None:
     (tmp_path / "token").write_text(content)
     error = refusal(with_token(tmp_path / "token"))
-    assert str(error) == f"peers.token_file: {tmp_path / 'token'}: holds no token"
+    assert str(error).startswith(f"peers.token_file: {tmp_path / 'token'}: ")
+    assert wrong in str(error)
     assert "openssl rand" in error.hint
 
 
