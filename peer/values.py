@@ -53,7 +53,7 @@ class HaveUpdate:
     """Whether `have` replaces what was said before; otherwise it is added."""
     have: ChunkSet
     fetching: ChunkSet
-    """What it is getting from the origin now. Always replaces."""
+    """What it is getting from the origin, or from another zone, now. Always replaces."""
     want: Want
 
 
@@ -63,6 +63,7 @@ class PeerProblem:
 
     address: Address
     code: str
-    """As in `cachefs.errors`, or ``duplicate_node``, ``other_chunk_size``, ``cannot_reach_us``, ``no_peers``."""
+    """As in `cachefs.errors`, or ``duplicate_node``, ``other_chunk_size``, ``cannot_reach_us``, ``no_peers``,
+    ``discovery_failed``."""
     message: str
     hint: str
