@@ -1,0 +1,133 @@
+"""The asking side's end of one connection: sockets and deadlines, and what their failures mean.
+
+The socket is blocking and its timeouts are the kernel's, ``SO_RCVTIMEO`` and ``SO_SNDTIMEO``. ``settimeout`` would make
+it non-blocking: then each receive returns with what happens to be there, after a ``poll`` of its own, and 2 MiB take
+some thirty system calls instead of one.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import struct
+import threading
+
+from cachefs.errors import PeerProtocolError, PeerUnavailable
+from cachefs.types import Deadline
+from peer.lane import frames
+from peer.lane.frames import Answer, Request
+from peer.values import Identity
+
+_TIMEVAL = struct.Struct("@ll")
+
+
+def lane_address(peer: Identity) -> tuple[str, int]:
+    """Where the peer's bulk lane listens: its gRPC host, the lane's port."""
+    return peer.address.rpartition(":")[0].strip("[]"), peer.lane_port
+
+
+class Link:
+    """A connection to one peer, for one thread at a time; only `shut` may be called from another.
+
+    Every failure is PeerUnavailable or PeerProtocolError. After one the link is good for nothing but `close`.
+    """
+
+    def __init__(self, peer: Identity, deadline: Deadline, connect_seconds: float) -> None:
+        self.peer = peer
+        self.idle_since = 0.0
+        """For the pool."""
+        self._name = f"bulk lane of {peer.peer_id} at {peer.address.rpartition(':')[0]}:{peer.lane_port}"
+        self._lock = threading.Lock()  # guards closing: nobody shuts a descriptor that is another's by now
+        self._closed = False
+        self._shut = False
+        self._socket = self._connect(min(connect_seconds, self._left(deadline, "connecting")))
+
+    @property
+    def stale(self) -> bool:
+        """Whether an idle link was closed by the peer, or spoken on out of turn."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def ask(self, request: Request, deadline: Deadline, ticket: bytes | None = None) -> Answer:
+        """Send a request, after the opening frame if a `ticket` is to be shown, and wait for the answer's frame."""
+        opening = b"" if ticket is None else frames.encode_opening(ticket)
+        self._arm(socket.SO_SNDTIMEO, self._left(deadline, "asking"))
+        try:
+            self._socket.sendall(opening + frames.encode_request(request))
+        except OSError as error:
+            raise self._lost(error) from None
+        frame = bytearray(frames.ANSWER_BYTES)
+        self.fill(memoryview(frame), deadline)
+        return frames.parse_answer(bytes(frame))
+
+    def fill(self, into: memoryview, deadline: Deadline) -> None:
+        """Receive exactly `len(into)` bytes, with one system call if all goes well."""
+        got = 0
+        while got < len(into):
+            self._arm(socket.SO_RCVTIMEO, self._left(deadline, f"{got} of {len(into)} bytes came"))
+            try:
+                more = self._socket.recv_into(into[got:], 0, socket.MSG_WAITALL)
+            except OSError as error:
+                raise self._lost(error) from None
+            if not more:
+                raise PeerUnavailable(f"{self._name}: closed" + (" by us" if self._shut else ""))
+            got += more
+
+    def shut(self) -> None:
+        """From any thread: whoever waits in here fails at once with PeerUnavailable. Idempotent."""
+        with self._lock:
+            self._shut = True
+            if self._closed:
+                return
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # not connected any more
+
+    @property
+    def usable(self) -> bool:
+        """Whether nobody shut it."""
+        return not self._shut
+
+    def close(self) -> None:
+        """Give the descriptor back. Idempotent."""
+        with self._lock:
+            self._closed = True
+            self._socket.close()
+
+    def _connect(self, seconds: float) -> socket.socket:
+        where = lane_address(self.peer)
+        try:
+            connected = socket.create_connection(where, seconds)
+        except (OSError, ValueError) as error:  # ValueError: the port, or a host that no name can be
+            raise PeerUnavailable(f"{self._name}: no connection within {seconds:.3g} s: {error}") from None
+        connected.settimeout(None)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+
+    def _arm(self, option: int, seconds: float) -> None:
+        """How long the kernel waits in each call. Never 0, which would mean for ever."""
+        whole = math.floor(seconds)
+        microseconds = max(1, int((seconds - whole) * 1e6))
+        self._socket.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, microseconds))
+
+    def _left(self, deadline: Deadline, doing: str) -> float:
+        if left := deadline.remaining_seconds():
+            return left
+        raise PeerUnavailable(f"{self._name}: out of time, {doing}")
+
+    def _lost(self, error: OSError) -> PeerUnavailable:
+        if isinstance(error, BlockingIOError):
+            return PeerUnavailable(f"{self._name}: silent until the deadline")
+        return PeerUnavailable(f"{self._name}: {error.strerror or error}")
+
+
+def demand_size(answer: Answer, request: Request, name: str) -> None:
+    """PeerProtocolError unless the peer is about to send as many bytes as it was asked for."""
+    if answer.size_bytes != request.size_bytes:
+        raise PeerProtocolError(f"{name}: {answer.size_bytes} bytes announced, {request.size_bytes} asked for")
