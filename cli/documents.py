@@ -195,6 +195,7 @@ class Peers(TypedDict):
     configured: bool
     node: str
     address: str | None
+    lane_port: int | None
     discovery: str | None
     peers: list[Peer]
     problems: list[PeerProblem]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cli.doctor import configuration, kernel, limits, origins, passthrough, service, tiers
+from cli.doctor import configuration, kernel, limits, origins, passthrough, peer_files, peers, service, tiers
 from cli.doctor.configuration import DEFAULT_CONFIG
 from cli.doctor.finding import Finding, Level
 from cli.endpoint import DEFAULT_SOCKET, Endpoint
@@ -50,10 +50,11 @@ def check_everything(endpoint: Endpoint, path: Path | None) -> Iterator[Finding]
     if config is None:
         yield from limits.probe(memory_tier_bytes=0)
     else:
-        yield from _check_configured(config)
         if endpoint == Endpoint(DEFAULT_SOCKET):
             # Nobody said where the daemon is but the configuration.
             endpoint = Endpoint(config.api.socket)
+        yield from _check_configured(config)
+        yield from _check_peers(config, endpoint)
     yield service.daemon(endpoint)
 
 
@@ -64,6 +65,18 @@ def _check_configured(config: Config) -> Iterator[Finding]:
     yield from service.directories(config.node.state_dir, config.api.socket)
     with configuration.origin_targets(config) as targets:
         yield from origins.probe(targets)
+
+
+def _check_peers(config: Config, endpoint: Endpoint) -> Iterator[Finding]:
+    """Nothing for a node without peers."""
+    if not config.peers.wanted:
+        return
+    yield from peer_files.probe(config.peers)
+    found, _ = peers.find(config.peers.discovery)
+    yield found
+    running = service.peers(endpoint)
+    if running is not None:
+        yield from peers.of_daemon(running)
 
 
 def _emit_each(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cli.api import connect
 from cli.doctor.finding import Finding, fail, ok, warn
+from cli.documents import Peers
 from cli.endpoint import Endpoint
 from cli.errors import CliError
 
@@ -20,6 +21,15 @@ def daemon(endpoint: Endpoint) -> Finding:
     except CliError as error:
         return warn("daemon", f"{error} ({error.code})", error.hint)
     return ok("daemon", f"{health['node']} (MoWS {health['version']}) answers at {endpoint}")
+
+
+def peers(endpoint: Endpoint) -> Peers | None:
+    """What the daemon at `endpoint` says of its peers; None when none answers."""
+    try:
+        with connect(endpoint) as api:
+            return api.peers()
+    except CliError:
+        return None
 
 
 def directories(state_dir: Path, socket: Path) -> Iterator[Finding]:

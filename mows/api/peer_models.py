@@ -13,6 +13,7 @@ class Peer(Model):
     node: str
     boot_id: str = Field(description="Another one after each start of its daemon.")
     address: str
+    lane_port: int | None = Field(description="Port of its bulk lane, on the same host. null: it has none.")
     zone: str | None
     version: str
     state: str = Field(description="up, unreachable or quarantined.")
@@ -56,6 +57,7 @@ class Peers(Model):
     node: str
     boot_id: str | None = None
     address: str | None = Field(default=None, description="What this node tells the others to reach it by.")
+    lane_port: int | None = None
     zone: str | None = None
     discovery: str | None = Field(default=None, description="static, dns or redis.")
     peers: list[Peer] = Field(default_factory=list)
