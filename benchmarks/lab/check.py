@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
 from benchmarks.lab.network import Lab, LabSettings
 from benchmarks.lab.place import Place
 from benchmarks.node.processes import Child, python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.node.processes import Child, python
@@ -17,10 +18,13 @@ class OssProcess(Child):
     Entering only starts the process; `wait_ready` waits for it, and everything else comes after that.
     """
 
-    def __init__(self, directory: Path, *, anonymous: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, anonymous: bool = False, host: str = "127.0.0.1", prefix: Sequence[str] = ()
+    ) -> None:
+        """`prefix` goes before the command, to start it in another network; `host` is its address there."""
         directory.mkdir(parents=True)
-        command = python("benchmarks.ossserver", "--root", directory / "objects", "--bucket", BUCKET, "--no-v1")
-        command += ["--anonymous"] if anonymous else []
+        command = [*prefix, *python("benchmarks.ossserver", "--root", directory / "objects", "--bucket", BUCKET)]
+        command += ["--no-v1", "--host", host, *(["--anonymous"] if anonymous else [])]
         super().__init__("ossserver", command, directory, piped=True)
         self._ready: dict[str, str] = {}
 

@@ -120,6 +120,12 @@ class Child:
     def _last_lines(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:])
 
+    def kill(self) -> None:
+        """SIGKILL to the group, as a crash would end it; returns when the process is gone."""
+        if self.process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.process.wait()
+
     def stop(self) -> None:
         """SIGTERM, then SIGKILL to the group; returns when the process is gone. Idempotent."""
         if self._process is None:
@@ -129,8 +135,7 @@ class Child:
             try:
                 self._process.wait(self._stop_seconds)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+                self.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()

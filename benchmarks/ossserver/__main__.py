@@ -82,7 +82,7 @@ def _ready(server: OssServer, control: ControlServer, options: argparse.Namespac
         "port": server.port,
         "region": server.region,
         "buckets": options.bucket,
-        "control": control.url,
+        "control": str(control.socket),
         "access_key_id": options.access_key_id,
     }
 

@@ -1,19 +1,24 @@
-"""Steering a server in another process: a second port that takes the calls of ``OssServer`` and ``Faults`` as JSON.
+"""Steering a server in another process: a Unix socket that takes the calls of ``OssServer`` and ``Faults`` as JSON.
 
 ``POST /`` with ``{"call": "faults.throttle", "arguments": {"count": 3}}`` answers ``{"result": ...}`` or, with 400,
-``{"error": "..."}``. The port is on the loopback interface and asks for nothing: never run this outside a test.
+``{"error": "..."}``. A socket in the file system can be reached from other network namespaces too, and only by the
+user who owns it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import json
+import shutil
+import socket
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
 from typing import Any
-from urllib.request import Request, urlopen
 
 from .faults import Faults
 from .server import OssServer
@@ -41,13 +46,11 @@ class ControlServer:
     def __init__(self, server: OssServer) -> None:
         calls = {name: getattr(server, name) for name in _SERVER_CALLS}
         calls |= {f"faults.{name}": getattr(server.faults, name) for name in _FAULT_CALLS}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_class(calls))
-        self._thread = threading.Thread(target=self._http.serve_forever, name="ossserver-control", daemon=True)
-
-    @property
-    def url(self) -> str:
+        self._directory = Path(tempfile.mkdtemp(prefix="ossserver-"))  # only its owner may enter; its path is short
+        self.socket = self._directory / "control"
         """Where it listens."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._http = ThreadingUnixStreamServer(str(self.socket), _handler_class(calls))
+        self._thread = threading.Thread(target=self._http.serve_forever, name="ossserver-control", daemon=True)
 
     def start(self) -> None:
         """Serve on a thread."""
@@ -58,19 +61,43 @@ class ControlServer:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+        shutil.rmtree(self._directory)
+
+
+class ControlFailed(Exception):
+    """The server could not do what it was asked; the message is its own."""
 
 
 class Control:
-    """The client's side. ``call("faults.latency", seconds=0.1)``, ``call("statistics")``. Blocks for the answer."""
+    """The client's side: ``call("faults.latency", seconds=0.1)``, ``call("statistics")``. Blocks for the answer."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, path: str | Path) -> None:
+        self._path = str(path)
 
     def call(self, name: str, **arguments: Any) -> Any:  # noqa: ANN401 - whatever the call gives, as JSON
-        """The result, dataclasses as dicts. urllib.error.HTTPError (400) when the call failed."""
-        body = json.dumps({"call": name, "arguments": arguments}).encode()
-        with urlopen(Request(self._url, data=body), timeout=60) as response:
-            return json.load(response)["result"]
+        """The result, dataclasses as dicts. ControlFailed when the call failed."""
+        connection = _UnixConnection(self._path)
+        try:
+            connection.request("POST", "/", json.dumps({"call": name, "arguments": arguments}))
+            answer = json.load(connection.getresponse())
+        finally:
+            connection.close()
+        if "error" in answer:
+            raise ControlFailed(f"{name}: {answer['error']}")
+        return answer["result"]
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 def perform(calls: Mapping[str, Callable[..., Any]], body: bytes) -> tuple[int, dict[str, Any]]:

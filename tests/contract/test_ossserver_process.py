@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from benchmarks.ossserver import Control
-from benchmarks.ossserver.control import perform
+from benchmarks.ossserver.control import ControlFailed, perform
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,6 +76,8 @@ def test_control(tmp_path: Path) -> None:
         counted = control.call("statistics")
         assert counted["bytes_by_object"] == {"models/f": 10}
         assert counted["statuses"] == {"503": 1, "200": 2}
+        with pytest.raises(ControlFailed, match="NoSuchBucket"):
+            control.call("keys", bucket="nothing-there")
         token = control.call("issue_sts_token", seconds=60)
         assert token["access_key_id"].startswith("STS.")
 

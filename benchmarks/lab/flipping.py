@@ -1,0 +1,63 @@
+"""A node that sends wrong bytes: ``python -m benchmarks.lab.flipping ADDRESS PORT...``, relays in front of its ports.
+
+Each listens at ADDRESS:PORT and passes everything on to 127.0.0.1:PORT and back; in what it sends back it inverts one
+bit of every long read. Short ones, which are control messages, stay as they are: a node that cannot even speak would be
+noticed by anybody. What the node has cached stays right, so whatever goes wrong is the others' to find out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+READ_BYTES = 256 * 1024
+LEAST_BYTES = 16 * 1024
+"""Reads from here on carry chunks."""
+
+MASK = 0x10
+
+
+def flipped(block: bytes) -> bytes:
+    """`block` with one bit in its middle inverted, if it is long: its ends may be headers of frames."""
+    if len(block) < LEAST_BYTES:
+        return block
+    middle = len(block) // 2
+    return b"".join((block[:middle], bytes([block[middle] ^ MASK]), block[middle + 1 :]))
+
+
+async def relay(address: str, port: int) -> asyncio.Server:
+    """Start one relay; it serves until the server it answers is closed."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port, limit=READ_BYTES)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(_copy(reader, inner_writer, flip=False), _copy(inner_reader, writer, flip=True))
+
+    return await asyncio.start_server(serve, address, port, limit=READ_BYTES)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, flip: bool) -> None:
+    """Everything from one to the other, then hang up there."""
+    try:
+        while block := await reader.read(READ_BYTES):
+            writer.write(flipped(block) if flip else block)
+            await writer.drain()
+    except OSError:
+        pass  # one side went away; so does the other
+    finally:
+        writer.close()
+
+
+async def run(address: str, ports: Sequence[int]) -> None:
+    """Relay until the process is ended."""
+    servers = [await relay(address, port) for port in ports]
+    print("ready", flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], [int(port) for port in sys.argv[2:]]))
