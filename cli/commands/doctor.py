@@ -54,7 +54,7 @@ def check_everything(endpoint: Endpoint, path: Path | None) -> Iterator[Finding]
             # Nobody said where the daemon is but the configuration.
             endpoint = Endpoint(config.api.socket)
         yield from _check_configured(config)
-        yield from _check_peers(config, endpoint)
+        yield from check_peers(config, endpoint)
     yield service.daemon(endpoint)
 
 
@@ -67,7 +67,7 @@ def _check_configured(config: Config) -> Iterator[Finding]:
         yield from origins.probe(targets)
 
 
-def _check_peers(config: Config, endpoint: Endpoint) -> Iterator[Finding]:
+def check_peers(config: Config, endpoint: Endpoint) -> Iterator[Finding]:
     """Nothing for a node without peers."""
     if not config.peers.wanted:
         return

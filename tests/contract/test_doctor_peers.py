@@ -1,0 +1,75 @@
+"""The doctor on a whole `peers` section: a real Redis, a daemon that only talks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.commands.doctor import check_peers
+from cli.doctor.finding import Finding, Level
+from cli.endpoint import Endpoint
+from mows.api import peer_answers
+from mows.api.services import NodeIdentity
+from mows.config import Config, parse_config
+from tests.contract.fake_daemon import FakeDaemon, serving
+from tests.redis_server import RedisServer, free_port, redis_server
+from tests.unit.mows.peer_values import STATISTICS
+
+SECRET = "hush"
+NOBODY = Endpoint(Path("/no/such/socket"))
+NODE = NodeIdentity("node-a", "z1", "1.2.3", 8 << 20, peers_configured=True)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with redis_server(password=SECRET) as server:
+        yield server
+
+
+def config(peers: str) -> Config:
+    return parse_config(f"cache: {{tiers: [{{path: /t, capacity: 1GiB}}]}}\npeers: {peers}", "mows.yaml")
+
+
+def checked(peers: str, endpoint: Endpoint = NOBODY) -> dict[str, Finding]:
+    return {finding.name: finding for finding in check_peers(config(peers), endpoint)}
+
+
+def test_a_node_without_peers_needs_no_checks() -> None:
+    assert checked("{}") == {}
+
+
+def test_a_redis_that_answers(redis: RedisServer) -> None:
+    found = checked(f"{{listen: '127.0.0.1:9302', discovery: {{redis: '{redis.url}'}}}}")["peer discovery"]
+    assert (found.level, found.message) == (Level.OK, f"redis://127.0.0.1:{redis.port}/0 answers")
+
+
+def test_a_redis_that_wants_another_password(redis: RedisServer) -> None:
+    url = redis.url.replace(SECRET, "wrong")
+    found = checked(f"{{listen: '127.0.0.1:9302', discovery: {{redis: '{url}'}}}}")["peer discovery"]
+    assert found.level is Level.FAIL
+    assert "password" in found.message
+    assert "wrong@" not in found.message
+
+
+def test_files_and_list_are_looked_at_before_the_first_start(tmp_path: Path) -> None:
+    port = free_port()
+    findings = checked(
+        f"{{listen: '127.0.0.1:9302', token_file: {tmp_path}/none, discovery: {{static: ['127.0.0.1:{port}']}}}}"
+    )
+    assert (findings["peer token"].level, findings["peer discovery"].level) == (Level.FAIL, Level.OK)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeDaemon]:
+    yield from serving(tmp_path / "mows.sock")
+
+
+def test_a_running_daemon_names_what_is_wrong_with_its_peers(tmp_path: Path, fake: FakeDaemon) -> None:
+    nobody = {"address": f"127.0.0.1:{free_port()}", "lane_port": None}
+    fake.peers = peer_answers.peers(NODE, STATISTICS).model_copy(update=nobody)
+    findings = checked("{listen: '127.0.0.1:9302', discovery: {static: []}}", Endpoint(tmp_path / "mows.sock"))
+    assert findings["peer address"].level is Level.FAIL
+    assert findings["peers"].message == "1 of 2 peers up"
+    assert findings["peer 10.0.0.9:9302"].remedy == "finish the upgrade"
