@@ -163,7 +163,7 @@ def _by_importance(view: OriginView) -> Iterator[ChunkSet]:
 
 
 def _help(view: OriginView) -> ChunkSet:
-    """What a node with nothing of its own to do takes of others' work: one chunk, from the far end, where they come last.
+    """What a node with nothing of its own to do takes of others' work: one chunk, from the far end.
 
     Only one that waited: an owner with a request free begins at once, and both would fetch it. Each chunk taken risks
     that the owner begins it before it hears of that; one at a time keeps this to some percent in the last window.
