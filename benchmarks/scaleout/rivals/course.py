@@ -35,7 +35,7 @@ class Course:
     """How many bytes of objects the origin's HTTP server has sent so far. Only differences are used."""
     nodes: tuple[Place, ...]
     directory: Path
-    """Room for one copy of the model per node, in memory."""
+    """New for each run, with room for one copy of the model per node, in memory."""
     warm: tuple[Place, ...] = ()
     deadline_seconds: float = 900.0
     """For one run of one rival."""

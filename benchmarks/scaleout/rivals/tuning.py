@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+KIB = 1024
 ENCRYPTION_DISABLED = 2
 PREFER_TCP = 0
 FIXED_SLOTS = 0
@@ -35,8 +36,10 @@ COMMON: Mapping[str, int | bool] = MappingProxyType(
         "peer_turnover": 0,
         "min_reconnect_time": 1,
         "listen_queue_size": 3000,
-        # As much in flight as the links take.
-        "max_out_request_queue": 1500,
+        # A piece is asked of several peers at once, and no more than a second of it: what waits in one peer's queue
+        # cannot be had from another.
+        "request_queue_time": 1,
+        "whole_pieces_threshold": 0,
         "max_allowed_in_request_queue": 4000,
         "send_buffer_watermark": 3 * 1024 * 1024,
         "send_buffer_watermark_factor": 150,
@@ -65,3 +68,16 @@ class Tuning:
     def pack(self) -> dict[str, int | bool]:
         """The whole settings_pack."""
         return {**COMMON, **self.settings}
+
+
+TUNED: Mapping[str, Tuning] = MappingProxyType(
+    {
+        "web seed": Tuning(
+            256 * KIB,
+            {"max_out_request_queue": 40, "urlseed_max_request_bytes": 256 * KIB, "urlseed_pipeline_size": 2},
+        ),
+        "seeder": Tuning(1024 * KIB, {"max_out_request_queue": 40}),
+        "warm nodes": Tuning(512 * KIB, {"max_out_request_queue": 200}),
+    }
+)
+"""The best of what was tried, by who gives the first bytes."""
