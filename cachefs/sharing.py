@@ -45,6 +45,10 @@ class Lender(Protocol):
         """The blob with one more reference; None when it is not here or cannot be read. Touches files. Any thread."""
         ...
 
+    def blob_ids(self) -> Sequence[BlobId]:
+        """All blobs of which something may be here. Quick. Any thread."""
+        ...
+
 
 class ChunkStream(Protocol):
     """The bytes of one chunk as they come from a peer. For one fill thread, except `cancel`."""

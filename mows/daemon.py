@@ -21,7 +21,7 @@ from cachefs.origin import open_origin
 from cachefs.store import Store, give_huge_pages, host_takes_free_pages
 from mows import logs, settings
 from mows.api.app import create_app
-from mows.api.middleware import BearerToken, TokenFile
+from mows.api.middleware import BearerToken
 from mows.api.services import NodeIdentity, Services
 from mows.cache_admin import CacheAdmin
 from mows.config import Config, load_config
@@ -33,6 +33,7 @@ from mows.mounts import Mounts
 from mows.origins import OriginPool
 from mows.pins import Pins
 from mows.placement import Inspector
+from mows.ports import no_peers
 from mows.prewarm import PrewarmServices
 from mows.prewarms import Prewarms
 from mows.readiness import check_ready
@@ -41,6 +42,8 @@ from mows.sockets import tcp_socket, unix_socket
 from mows.sources import Lister
 from mows.state_dir import locked
 from mows.store_pins import StorePins
+from peer.node import PeerNode
+from peer.rpc.token_file import TokenFile
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +77,8 @@ async def serve(config: Config, stop: asyncio.Event, *, ready: Callable[[], obje
         await stack.enter_async_context(serving(app, unix, stop_timeout_seconds=HTTP_STOP_SECONDS))
         if config.api.listen is not None:
             tcp = stack.enter_context(tcp_socket(config.api.listen))
-            guarded = BearerToken(app, TokenFile(config.api.token_file)) if config.api.token_file else app
+            token_file = config.api.token_file
+            guarded = BearerToken(app, TokenFile(token_file, "api.token_file")) if token_file else app
             await stack.enter_async_context(
                 serving(guarded, tcp, tls=config.api.tls, stop_timeout_seconds=HTTP_STOP_SECONDS)
             )
@@ -91,13 +95,14 @@ async def serve(config: Config, stop: asyncio.Event, *, ready: Callable[[], obje
 async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
     """Everything but the sockets, in the order of dependence; `stack` takes it apart the other way round."""
     stack.enter_context(locked(config.node.state_dir))
-    _warn_of_peers(config)
     store = await asyncio.to_thread(_open_store, config)
     stack.push_async_callback(asyncio.to_thread, store.close)
     open_one = functools.partial(open_origin, state_dir=config.node.state_dir)
     origins = OriginPool(open_one, functools.partial(settings.origin_settings, config))
     stack.push_async_callback(asyncio.to_thread, origins.close)
-    fetcher = await stack.enter_async_context(Fetcher(store, settings.fetch_settings(config)))
+    peers = await _join_peers(config, store, stack)
+    exchange = peers.exchange if peers else None
+    fetcher = await stack.enter_async_context(Fetcher(store, settings.fetch_settings(config), exchange=exchange))
     pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME)
     await pins.restore()
     await stack.enter_async_context(_background(pins))
@@ -114,8 +119,16 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
         keep_finished_seconds=config.prewarm.keep_finished,
     )
     identity, stopping = _identity(config), asyncio.Event()
+    peer_report = peers.statistics if peers else no_peers
     observed = Observed(
-        identity.version, identity.node, identity.zone or "", store.statistics, fetcher.statistics, mounts, prewarms
+        identity.version,
+        identity.node,
+        identity.zone or "",
+        store.statistics,
+        fetcher.statistics,
+        mounts,
+        prewarms,
+        peer_report,
     )
     return Services(
         identity=identity,
@@ -126,6 +139,7 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
         metrics=Metrics(observed),
         check_ready=functools.partial(check_ready, [tier.path for tier in config.cache.tiers]),
         stopping=stopping,
+        peers=peer_report,
     )
 
 
@@ -156,9 +170,10 @@ def _identity(config: Config) -> NodeIdentity:
     )
 
 
-def _warn_of_peers(config: Config) -> None:
-    if config.peers.wanted:
-        log.warning("peers: configured, but this release does not use them: all bytes come from the origin")
+async def _join_peers(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> PeerNode | None:
+    """This node among its peers, if it has any. It leaves after the fetcher that asks them."""
+    wanted = settings.peer_settings(config)
+    return await stack.enter_async_context(PeerNode(wanted, store)) if wanted else None
 
 
 async def _run_until_signal(config: Config) -> None:

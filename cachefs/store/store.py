@@ -94,6 +94,11 @@ class Store:
                 log.info("blob %s cannot be lent: %s", blob_id, error)
                 return None
 
+    def blob_ids(self) -> list[BlobId]:
+        """The ids of all blobs."""
+        with self._lock:
+            return [entry.blob_id for entry in self._catalog]
+
     def blobs(self) -> list[BlobStatus]:
         """All blobs."""
         with self._lock:

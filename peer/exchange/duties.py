@@ -1,0 +1,175 @@
+"""What one swarm looks like to the pure functions that decide: assembled from its state, at one moment.
+
+Kept per blob that this node wants. What costs more than a few set operations is remembered until the swarm changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cachefs.sharing import ChunkSet
+from peer.exchange.rates import Rates
+from peer.policy import bitset
+from peer.policy.choice import Holding
+from peer.policy.duty import WINDOW_CHUNKS, Duty, DutyTable, OriginView, origin_now, scores
+from peer.policy.hedging import ChunkTimes, late_after_seconds
+from peer.policy.relief import SourceRates, relief
+from peer.policy.zones import ZoneView, importers
+from peer.swarm import Swarm
+from peer.values import PeerId
+
+FRONT_CHUNKS = 32
+"""Owners work from the low end of what the swarm misses, so its first chunks are under way or will be any moment: one
+there that stays untouched has an owner that is stuck, or much slower than the others. Further back it just waits."""
+
+OVERDUE = 2.0
+"""A chunk so many times beyond late was left by its second-ranked owner as well."""
+
+NEWS_SECONDS = 0.3
+"""Word of what a peer began comes round within this time: three announcements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The peers, as far as decisions about one swarm need them."""
+
+    me: PeerId
+    usable: Mapping[PeerId, bool]
+    """Peers that may be asked, now or within moments; whether each is of this node's zone."""
+    zoned: bool
+    """Whether there are peers of other zones at all."""
+
+
+class Duties:
+    """One node's part in one swarm."""
+
+    def __init__(self, swarm: Swarm, me: PeerId) -> None:
+        self.swarm = swarm
+        self.rates = Rates()
+        self.takeovers = 0
+        """Chunks asked of the origin in place of a late owner."""
+        self._me = me
+        self._all = DutyTable(me, swarm.blob, swarm.chunk_count)
+        self._near = DutyTable(me, swarm.blob, swarm.chunk_count)
+        self._duty: tuple[frozenset[PeerId], Duty] | None = None
+        self._near_duty: tuple[frozenset[PeerId], Duty] | None = None
+        self._untouched: dict[int, float] = {}
+        """Chunks at the swarm's front that are another's duty and that nobody announced, and since when."""
+        self._relief = False
+
+    def origin(self, startable: ChunkSet, urgent: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:
+        """Those of `startable` to ask the origin for now."""
+        swarm, nodes = self.swarm, frozenset(self._nodes())
+        held = self._held(around.usable)
+        fetching, late, overdue = self._announced(held, self._duty_of(nodes), times, now)
+        self._relief = self._relieved(startable & held, now)
+        view = OriginView(
+            missing=startable,
+            held=held,
+            fetching=fetching & ~late,
+            late=late,
+            duty=self._duty_of(nodes),
+            urgent=(urgent | swarm.urged) & startable,
+            running=len(swarm.fetching),
+            nodes=len(nodes),
+            relief=self._relief,
+            swarm_missing=swarm.all & ~swarm.mine & ~held,
+            overdue=overdue,
+            waiting=bitset.of(chunk for chunk, since in self._untouched.items() if now - since > NEWS_SECONDS),
+        )
+        granted = origin_now(view)
+        self.takeovers += (granted & late).bit_count()
+        return granted
+
+    def owner(self, chunk: int) -> PeerId:
+        """Whose duty a chunk is."""
+        return max(self._nodes(), key=lambda node: (scores(node, self.swarm.blob, self.swarm.chunk_count)[chunk], node))
+
+    def holdings(self, around: Around) -> list[Holding]:
+        """Who of the usable peers has what."""
+        views = self.swarm.peers
+        return [
+            Holding(peer, views[peer].have, near)
+            for peer, near in around.usable.items()
+            if peer in views and views[peer].have
+        ]
+
+    def near_only(self, startable: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:
+        """Those of `startable` that must come from this zone or not yet: their importer brings them in."""
+        if not around.zoned:
+            return 0
+        near = {peer for peer, same in around.usable.items() if same}
+        nodes = frozenset(node for node in self._nodes() if node == self._me or node in near)
+        if self._near_duty is None or self._near_duty[0] != nodes:
+            self._near_duty = (nodes, self._near.duty(nodes))
+        held = self._held(near)
+        coming, late, overdue = self._in_hand(near, times, now)
+        view = ZoneView(
+            missing=startable,
+            held=held,
+            coming=coming & ~late,
+            late=late,
+            duty=self._near_duty[1],
+            overdue=overdue,
+        )
+        return startable & ~importers(view)
+
+    # ---------------------------------------------------------------- parts
+
+    def _nodes(self) -> list[PeerId]:
+        """Among whom origin duty is shared: all that want the whole blob, and this node, which wants some of it."""
+        return [self._me, *self.swarm.wanters()]
+
+    def _duty_of(self, nodes: frozenset[PeerId]) -> Duty:
+        if self._duty is None or self._duty[0] != nodes:
+            self._duty = (nodes, self._all.duty(nodes))
+        return self._duty[1]
+
+    def _held(self, peers: Iterable[PeerId]) -> ChunkSet:
+        held = 0
+        for peer in peers:
+            if view := self.swarm.peers.get(peer):
+                held |= view.have
+        return held
+
+    def _announced(
+        self, held: ChunkSet, duty: Duty, times: ChunkTimes, now: float
+    ) -> tuple[ChunkSet, ChunkSet, ChunkSet]:
+        """What peers get from the origin now; what of it, or of what they should get, is late; and overdue."""
+        fetching, late, overdue = self._in_hand(self.swarm.peers, times, now)
+        swarm_missing = self.swarm.all & ~self.swarm.mine & ~held
+        untouched = bitset.lowest(swarm_missing, WINDOW_CHUNKS) & ~fetching & ~duty.first & ~self.swarm.fetching_bits
+        since = self._untouched
+        self._untouched = {chunk: since.get(chunk, now) for chunk in bitset.each(untouched)}
+        patience = late_after_seconds(times)
+        for chunk in bitset.each(untouched & bitset.lowest(swarm_missing, FRONT_CHUNKS)):
+            waited = now - self._untouched[chunk]
+            late |= (waited > patience) << chunk
+            overdue |= (waited > OVERDUE * patience) << chunk
+        return fetching, late, overdue
+
+    def _in_hand(self, peers: Iterable[PeerId], times: ChunkTimes, now: float) -> tuple[ChunkSet, ChunkSet, ChunkSet]:
+        """What these peers say they are getting; what of it is late; and overdue."""
+        coming = late = overdue = 0
+        patience = late_after_seconds(times)
+        for peer in peers:
+            if (view := self.swarm.peers.get(peer)) is None or not view.fetching:
+                continue
+            coming |= view.fetching
+            for chunk, began in view.fetching_since.items():
+                if now - began > patience:
+                    late |= 1 << chunk
+                    overdue |= (now - began > OVERDUE * patience) << chunk
+        return coming, late, overdue
+
+    def _relieved(self, held: ChunkSet, now: float) -> bool:
+        chunk_bytes = self.swarm.key.chunk_bytes if self.swarm.key else 0
+        waited_seconds = self.rates.note_backlog(bool(held), now)
+        rates = SourceRates(
+            self.rates.peers.bytes_per_second(now),
+            self.rates.origin.bytes_per_second(now),
+            held.bit_count() * chunk_bytes,
+            waited_seconds,
+        )
+        return relief(rates, on=self._relief)

@@ -1,0 +1,84 @@
+"""This node as its peers see it: implements `peer.rpc.host.PeerHost`. On the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cachefs.sharing import ChunkSet, Lender, Want
+from cachefs.types import BlobId
+from peer.swarm import Board, Follower
+from peer.values import Identity, PeerId
+
+
+class Host:
+    """Answers peers out of the board; `look_up` finds what is here of a blob that nobody here wants now."""
+
+    def __init__(
+        self,
+        identity: Callable[[], Identity],
+        lender: Lender,
+        *,
+        introduced: Callable[[Identity], str],
+        ticket: Callable[[PeerId], bytes],
+        wake: Callable[[], None],
+    ) -> None:
+        self.board = Board(self._look_up)
+        self._identity = identity
+        self._lender = lender
+        self._introduced = introduced
+        self._ticket = ticket
+        self._wake = wake
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def identity(self) -> Identity:
+        """See `PeerHost.identity`."""
+        return self._identity()
+
+    def introduced(self, caller: Identity) -> str:
+        """See `PeerHost.introduced`."""
+        return self._introduced(caller)
+
+    def subscribe(self, caller: Identity) -> Follower:
+        """See `PeerHost.subscribe`."""
+        return self.board.subscribe(caller.peer_id)
+
+    def locate(self, blob: BlobId, chunks: ChunkSet, urgent: bool) -> tuple[ChunkSet, ChunkSet]:  # noqa: FBT001 - as the port has it
+        """See `PeerHost.locate`."""
+        swarm = self.board.get(blob)
+        if swarm is None:
+            return 0, 0
+        if urgent and swarm.want is not Want.NONE:
+            swarm.urged |= chunks & swarm.all & ~swarm.mine
+            self._wake()
+        return swarm.mine & chunks, swarm.fetching_bits & chunks
+
+    def issue_ticket(self, caller: PeerId) -> bytes:
+        """See `PeerHost.issue_ticket`."""
+        return self._ticket(caller)
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _look_up(self, blob: BlobId) -> None:
+        task = asyncio.get_running_loop().create_task(self._find(blob))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _find(self, blob: BlobId) -> None:
+        """Opening a blob touches files: not on the loop."""
+        chunk_count, mine = await asyncio.to_thread(self._lent, blob)
+        self.board.found(blob, chunk_count, mine)
+
+    def _lent(self, blob: BlobId) -> tuple[int, ChunkSet]:
+        lent = self._lender.lend(blob)
+        if lent is None:
+            return 0, 0
+        try:
+            return lent.key.chunk_count, lent.have
+        finally:
+            lent.release()

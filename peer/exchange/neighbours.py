@@ -1,0 +1,66 @@
+"""All peers this node has met, by id. Owned by the loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from peer.exchange.neighbour import Neighbour
+from peer.values import Identity, PeerId
+
+REMEMBERED = 64
+"""Peers that left are shown for a while: at 3 a.m. one wants to know who was there."""
+
+
+class Neighbours:
+    """The members, and the last ones that left."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = zone
+        self._members: dict[PeerId, Neighbour] = {}
+        self._left: deque[Neighbour] = deque(maxlen=REMEMBERED)
+
+    def __iter__(self) -> Iterator[Neighbour]:
+        return iter(tuple(self._members.values()))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def get(self, peer: PeerId) -> Neighbour | None:
+        """The member of this id."""
+        return self._members.get(peer)
+
+    def joined(self, identities: Iterable[Identity]) -> list[Neighbour]:
+        """New members."""
+        fresh = [Neighbour(identity, self._zone) for identity in identities if identity.peer_id not in self._members]
+        self._members.update((neighbour.peer_id, neighbour) for neighbour in fresh)
+        return fresh
+
+    def left(self, identities: Iterable[Identity]) -> list[Neighbour]:
+        """Members that are none any more."""
+        gone = [self._members.pop(identity.peer_id) for identity in identities if identity.peer_id in self._members]
+        for neighbour in gone:
+            neighbour.gone = True
+        self._left.extend(gone)
+        return gone
+
+    def ever(self) -> list[Neighbour]:
+        """Members first, then those that left, the last one first."""
+        return [*self._members.values(), *reversed(self._left)]
+
+    def usable(self, now: float) -> dict[PeerId, bool]:
+        """Those that may be asked now; whether each is of this node's zone."""
+        return {peer: neighbour.same_zone for peer, neighbour in self._members.items() if neighbour.usable(now)}
+
+    def trusted(self, now: float) -> dict[PeerId, bool]:
+        """Those that may be asked now or within moments: what they hold need not come from the origin."""
+        return {
+            peer: neighbour.same_zone
+            for peer, neighbour in self._members.items()
+            if neighbour.link is not None and not neighbour.health.quarantined(now)
+        }
+
+    @property
+    def zoned(self) -> bool:
+        """Whether there are members of other zones."""
+        return not all(neighbour.same_zone for neighbour in self._members.values())

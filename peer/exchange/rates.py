@@ -1,0 +1,60 @@
+"""How fast bytes came from the peers and from the origin lately, while there was something to come."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_SECONDS = 4.0
+"""What came longer ago says little about now."""
+
+LEAST_SECONDS = 0.5
+"""A rate over less time is noise."""
+
+
+class Meter:
+    """Bytes per second over the last few seconds, counting only the time in which something was asked for."""
+
+    def __init__(self) -> None:
+        self._landed: deque[tuple[float, int]] = deque()
+        self._busy_since: float | None = None
+        self._running = 0
+
+    def started(self, now: float) -> None:
+        """A request goes out."""
+        if self._running == 0:
+            self._busy_since = now
+            self._landed.clear()
+        self._running += 1
+
+    def ended(self, nbytes: int, now: float) -> None:
+        """It brought so much."""
+        self._running -= 1
+        if nbytes:
+            self._landed.append((now, nbytes))
+
+    def bytes_per_second(self, now: float) -> float | None:
+        """None while that is not known."""
+        while self._landed and self._landed[0][0] < now - WINDOW_SECONDS:
+            self._landed.popleft()
+        if self._busy_since is None:
+            return None
+        seconds = min(now - self._busy_since, WINDOW_SECONDS)
+        return sum(nbytes for _, nbytes in self._landed) / seconds if seconds >= LEAST_SECONDS else None
+
+
+class Rates:
+    """Both sources of one blob."""
+
+    def __init__(self) -> None:
+        self.peers = Meter()
+        self.origin = Meter()
+        self._backlog_since: float | None = None
+
+    def note_backlog(self, held: bool, now: float) -> float:  # noqa: FBT001 - the fact that is noted
+        """Whether peers hold something that is missing here; for how long that has been so without interruption."""
+        if not held:
+            self._backlog_since = None
+            return 0.0
+        if self._backlog_since is None:
+            self._backlog_since = now
+        return now - self._backlog_since
