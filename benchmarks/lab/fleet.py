@@ -23,7 +23,7 @@ from benchmarks.node.scratch import remove
 PEER_PORT = 9302
 REDIS_PORT = 6379
 REDIS_SECONDS = 20.0
-TOKEN = "the-lab-of-one-run"  # noqa: S105  nothing outside reaches these networks
+TOKEN = "the-lab-of-one-run"
 
 Sections = Mapping[str, Mapping[str, object]]
 """Keys of mows.yaml by section."""

@@ -93,14 +93,18 @@ class Lab:
         try:
             self._build()
         except BaseException:
-            self._destroy()
+            self.remove()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._destroy()
+        self.remove()
+
+    def remove(self) -> None:
+        """Kill whatever runs inside and remove the network, before the context is left. Idempotent."""
+        destroy(self._namespaces())
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -183,6 +187,3 @@ class Lab:
 
     def _namespaces(self) -> list[str]:
         return [self.switch, *(place.namespace for place in self.places)]
-
-    def _destroy(self) -> None:
-        destroy(self._namespaces())
