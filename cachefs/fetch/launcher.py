@@ -13,6 +13,7 @@ from typing import Protocol
 
 from cachefs.fetch.aftermath import Aftermath
 from cachefs.fetch.fill import ChunkSink, FillJob, FillThreads, Outcome, VerifyJob
+from cachefs.fetch.flights import only
 from cachefs.fetch.hedges import Hedges
 from cachefs.fetch.lane import Lane
 from cachefs.fetch.live import LiveBlob, LiveBlobs
@@ -166,7 +167,10 @@ class Launcher:
             memory_bytes=self._memory_left(lane),
         )
         lives = [live for live in by_id.values() if live.authority == lane.authority]
-        marks = {live.blob_id: self._shared.origin_marks(live, now) for live in lives}
+        if slots > 0 or (reader_slots > 0 and any(live.lot.reads() for live in lives)):
+            marks = {live.blob_id: self._shared.origin_marks(live, now) for live in lives}
+        else:
+            marks = {live.blob_id: only(live.flights.marks, 0) for live in lives}  # to verify, at most
         for span_plan in plan(found, marks, room):
             live = by_id[span_plan.blob]
             live.flights.begin(span_plan.chunks)

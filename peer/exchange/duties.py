@@ -12,7 +12,7 @@ from cachefs.sharing import ChunkSet
 from peer.exchange.rates import Rates
 from peer.policy import bitset
 from peer.policy.choice import Holding
-from peer.policy.duty import WINDOW_CHUNKS, Duty, DutyTable, OriginView, origin_now, scores
+from peer.policy.duty import WINDOW_CHUNKS, Duty, DutyTable, OriginView, origin_now, quota, scores
 from peer.policy.hedging import ChunkTimes, late_after_seconds
 from peer.policy.relief import SourceRates, relief
 from peer.policy.zones import ZoneView, importers
@@ -61,6 +61,8 @@ class Duties:
     def origin(self, startable: ChunkSet, urgent: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:
         """Those of `startable` to ask the origin for now."""
         swarm, nodes = self.swarm, frozenset(self._nodes())
+        if len(nodes) > 1 and len(swarm.fetching) >= quota(len(nodes)):
+            return 0  # the usual case, and this is asked whenever anything changes
         held = self._held(around.usable)
         fetching, late, overdue = self._announced(held, self._duty_of(nodes), times, now)
         self._relief = self._relieved(startable & held, now)
