@@ -45,10 +45,9 @@ class Table:
 
 
 def scenarios(results: Sequence[Result]) -> Table:
-    """One row per run of ours. The speed-up is there where the same scenario was run with one node too."""
+    """One row per run of ours. The speed-up is in brackets where T(1) is computed from the links, not measured."""
     head = ("scenario", "checks", "nodes", "last s", "bound s", "ratio", "origin / model", "T(1)/T(N)", "CPU s")
-    alone = {_scenario(result): result["last_seconds"] for result in results if result["nodes"] == 1}
-    return Table(head, tuple(_row(result, alone.get(_scenario(result))) for result in results), words=2)
+    return Table(head, tuple(_row(result) for result in results), words=2)
 
 
 def rivals(results: Sequence[Result]) -> Table:
@@ -85,9 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _row(result: Result, alone_seconds: float | None) -> tuple[str, ...]:
-    speed_up = NOTHING if alone_seconds is None else f"{alone_seconds / result['last_seconds']:.2f}"
-    return (_scenario(result), _checks(result), *_numbers(result), speed_up, f"{result['cpu_seconds']:.1f}")
+def _row(result: Result) -> tuple[str, ...]:
+    return (_scenario(result), _checks(result), *_numbers(result), _speed_up(result), f"{result['cpu_seconds']:.1f}")
+
+
+def _speed_up(result: Result) -> str:
+    factor = f"{result['alone_seconds'] / result['last_seconds']:.2f}"
+    return factor if result["alone_measured"] else f"({factor})"
 
 
 def _rival_row(result: Result, our_seconds: float | None) -> tuple[str, ...]:

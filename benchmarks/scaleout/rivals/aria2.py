@@ -17,7 +17,8 @@ from urllib.parse import quote, urljoin
 from benchmarks.lab.place import Place
 from benchmarks.local.rivals import tool
 from benchmarks.node.processes import Child
-from benchmarks.scaleout.rivals.course import Course, Run, TooSlow, check, digests
+from benchmarks.scaleout.reader import TooSlow
+from benchmarks.scaleout.rivals.course import Course, Run, check, digests
 from benchmarks.scaleout.rivals.cpu import children_cpu_seconds
 
 NAME = "aria2"

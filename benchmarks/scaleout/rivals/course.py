@@ -6,20 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import xxhash
-
 from benchmarks.lab.place import Place
 from benchmarks.node.errors import NodeError
-
-BLOCK_BYTES = 4 * 1024 * 1024
+from benchmarks.scaleout.reader import digest
 
 
 class WrongBytes(NodeError):
     """A rival ended well, but what lies at a node is not the model; its time would mean nothing."""
-
-
-class TooSlow(NodeError):
-    """A rival did not end within the time it was given; the message names the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,7 @@ class Run:
 def digests(directory: Path) -> dict[str, str]:
     """Relative path to xxh3-128 in hex, of every file below `directory`."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {path.relative_to(directory).as_posix(): _digest(path) for path in files}
+    return {path.relative_to(directory).as_posix(): digest(path) for path in files}
 
 
 def check(rival: str, expected: Mapping[str, str], directory: Path) -> None:
@@ -85,11 +78,3 @@ def check(rival: str, expected: Mapping[str, str], directory: Path) -> None:
     different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if different:
         raise WrongBytes(f"{rival} left wrong, missing or extra files in {directory}: {', '.join(different[:5])}")
-
-
-def _digest(path: Path) -> str:
-    state = xxhash.xxh3_128()
-    with open(path, "rb", buffering=0) as file:
-        while block := file.read(BLOCK_BYTES):
-            state.update(block)
-    return state.hexdigest()

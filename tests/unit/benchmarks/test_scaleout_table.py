@@ -20,6 +20,8 @@ def result(**changes: object) -> dict[str, object]:
         "ratio": 1.1,
         "origin_ratio": 1.004,
         "cpu_seconds": 42.0,
+        "alone_seconds": 44.0,
+        "alone_measured": False,
         "checks": {"digests": True, "origin bytes": True},
         **changes,
     }
@@ -31,13 +33,11 @@ def test_markdown_and_text_show_the_same_cells() -> None:
     assert table.text() == "what           s\ncold        1.00\nstaggered  12.00\n"
 
 
-def test_a_run_is_compared_with_the_same_scenario_on_one_node() -> None:
-    alone = result(nodes=1, last_seconds=88.0)
-    other = result(variant="a", nodes=1, last_seconds=22.0)
-    rows = scenarios([alone, other, result(), result(scenario="join", variant=None)]).rows
-    assert [row[-2] for row in rows] == ["1.00", "1.00", "8.00", ""]
-    assert rows[2][0] == "cold (b)"
-    assert rows[3][0] == "join"
+def test_the_speed_up_is_in_brackets_where_one_node_was_not_measured() -> None:
+    measured = result(alone_seconds=88.0, alone_measured=True)
+    computed = result(alone_seconds=80.0, last_seconds=10.0, scenario="join", variant="")
+    rows = scenarios([measured, computed]).rows
+    assert [(row[0], row[-2]) for row in rows] == [("cold (b)", "8.00"), ("join", "(8.00)")]
 
 
 def test_a_failed_check_is_named() -> None:
@@ -80,6 +80,6 @@ def test_the_command_prints_markdown_or_text(tmp_path: Path, capsys: pytest.Capt
     path = tmp_path / "results.json"
     path.write_text(json.dumps([result()]))
     assert main([str(path)]) == 0
-    assert "| cold (b) | 2 right | 8 | 11.00 | 10.00 | 1.10 | 1.004 |  | 42.0 |" in capsys.readouterr().out
+    assert "| cold (b) | 2 right | 8 | 11.00 | 10.00 | 1.10 | 1.004 | (4.00) | 42.0 |" in capsys.readouterr().out
     assert main(["--text", str(path)]) == 0
     assert capsys.readouterr().out.splitlines()[0].startswith("scenario  checks")
