@@ -33,6 +33,7 @@ WAYS: Mapping[str, str] = MappingProxyType(
     {
         "bare": "bare sendfile to recv_into, to a file",
         "lane": "bulk lane",
+        "lane_by_two": "bulk lane, two chunks at a time",
         "grpc": "gRPC",
         "dropped": "bare sendfile to recv_into, dropped",
     }

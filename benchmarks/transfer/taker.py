@@ -6,12 +6,13 @@ A chunk is written, hashed, compared with the digest that came with it, and comm
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.transfer import bare
@@ -19,13 +20,14 @@ from benchmarks.transfer.giver import cpu_seconds, say
 from benchmarks.transfer.node import described, identity, opened_store, settings
 from cachefs.errors import PeerCorrupt
 from cachefs.sharing import ChunkStream
-from cachefs.store import Store
+from cachefs.store import Blob, Store
 from cachefs.types import BlobKey, Deadline
 from peer.lane.client import LaneClient
 from peer.rpc.link import PeerLink
 from peer.rpc.security import Security
 from peer.values import Identity
 
+CHUNK_SECONDS = 30.0
 TICKET_SECONDS = 10.0
 
 Fetch = Callable[[BlobKey, int, Deadline], ChunkStream]
@@ -42,13 +44,14 @@ class Taker:
     bare_port: int
     bare_file: Path
 
-    def lane(self) -> None:
-        """One chunk after the other over the bulk lane, whose ticket comes over gRPC."""
+    def lane(self, at_a_time: int = 1) -> None:
+        """Chunks over the bulk lane, whose tickets come over gRPC, by default one after the other."""
         link = self._link()
         client = LaneClient(settings("taker").times)
         try:
             self._fetch_all(
-                lambda key, chunk, end: client.fetch(self.giver, key, chunk, end, lambda _: self._ticket(link))
+                lambda key, chunk, end: client.fetch(self.giver, key, chunk, end, lambda _: self._ticket(link)),
+                at_a_time,
             )
         finally:
             client.close()
@@ -75,21 +78,12 @@ class Taker:
         self.bare_file.unlink(missing_ok=True)
         self.store.evict(BlobKey.of(described(self.size_bytes), self.store.chunk_bytes).blob_id)
 
-    def _fetch_all(self, fetch: Fetch) -> None:
+    def _fetch_all(self, fetch: Fetch, at_a_time: int = 1) -> None:
         blob = self.store.acquire(described(self.size_bytes))
         try:
-            for chunk in range(blob.key.chunk_count):
-                stream = fetch(blob.key, chunk, Deadline.after(settings("taker").times.chunk))
-                writer = blob.write(chunk)
-                try:
-                    for piece in stream:
-                        writer.write(piece)
-                    if writer.digest() != stream.digest:
-                        raise PeerCorrupt(f"chunk {chunk}")
-                    writer.commit()
-                finally:
-                    writer.abort()
-                    stream.close()
+            with ThreadPoolExecutor(at_a_time) as threads:
+                for _ in threads.map(partial(_fetch, fetch, blob), range(blob.key.chunk_count)):
+                    pass  # raises what a fetch raised
             assert blob.sealed, "all chunks were committed"
         finally:
             blob.release()
@@ -103,6 +97,21 @@ class Taker:
 
     def _close(self, link: PeerLink) -> None:
         asyncio.run_coroutine_threadsafe(link.aclose(), self.loop).result(TICKET_SECONDS)
+
+
+def _fetch(fetch: Fetch, blob: Blob, chunk: int) -> None:
+    """One chunk into the store, as a fill thread does it."""
+    stream = fetch(blob.key, chunk, Deadline.after(CHUNK_SECONDS))
+    writer = blob.write(chunk)
+    try:
+        for piece in stream:
+            writer.write(piece)
+        if writer.digest() != stream.digest:
+            raise PeerCorrupt(f"chunk {chunk} does not have the digest that came with it")
+        writer.commit()
+    finally:
+        writer.abort()
+        stream.close()
 
 
 def measured(work: Callable[[], None]) -> dict[str, object]:
@@ -119,9 +128,15 @@ async def obey(tier: Path, size_bytes: int, *, huge_pages: bool) -> None:
         giver = identity("giver", where["address"], where["lane_port"])
         loop = asyncio.get_running_loop()
         taker = Taker(store, size_bytes, loop, giver, where["bare_port"], tier / "bare")
-        ways = {"lane": taker.lane, "grpc": taker.grpc, "bare": taker.bare, "dropped": taker.dropped}
+        ways: dict[str, Callable[[], None]] = {
+            "lane": taker.lane,
+            "lane_by_two": partial(taker.lane, 2),
+            "grpc": taker.grpc,
+            "bare": taker.bare,
+            "dropped": taker.dropped,
+        }
         while line := await asyncio.to_thread(sys.stdin.readline):
-            say(await asyncio.to_thread(functools.partial(measured, ways[line.strip()])))
+            say(await asyncio.to_thread(partial(measured, ways[line.strip()])))
             await asyncio.to_thread(taker.clean)
 
 

@@ -39,7 +39,7 @@ class LaneStream:
         """See `ChunkStream`. All pieces are in the one buffer."""
         while self._left_bytes:
             piece = self._buffer[: min(self._left_bytes, PIECE_BYTES)]
-            self._link.fill(piece, self._deadline)
+            self._link.fill(piece, self._deadline, more_bytes=self._left_bytes - len(piece))
             self._left_bytes -= len(piece)
             yield piece
 

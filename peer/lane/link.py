@@ -2,7 +2,8 @@
 
 The socket is blocking and its timeouts are the kernel's, ``SO_RCVTIMEO`` and ``SO_SNDTIMEO``. ``settimeout`` would make
 it non-blocking: then each receive returns with what happens to be there, after a ``poll`` of its own, and 2 MiB take
-some thirty system calls instead of one.
+some thirty system calls instead of one. The sizes of the socket's buffers are left to the kernel too: fixed ones of
+4 MiB, the most that a socket may ask for here, were no faster.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from cachefs.types import Deadline
 from peer.lane import frames
 from peer.lane.frames import Answer, Request
 from peer.values import Identity
+
+WAKE_BYTES = 256 << 10
+"""A reader in the middle of a chunk is woken for so much: without it, for each 64 KiB that the other side's `sendfile`
+pushes (measured: 0.21 to 0.13 CPU s/GB for receiving; more than this brings nothing)."""
 
 _TIMEVAL = struct.Struct("@ll")
 
@@ -40,6 +45,7 @@ class Link:
         self._lock = threading.Lock()  # guards closing: nobody shuts a descriptor that is another's by now
         self._closed = False
         self._shut = False
+        self._wakes_at = 1
         self._socket = self._connect(min(connect_seconds, self._left(deadline, "connecting")))
 
     @property
@@ -65,8 +71,13 @@ class Link:
         self.fill(memoryview(frame), deadline)
         return frames.parse_answer(bytes(frame))
 
-    def fill(self, into: memoryview, deadline: Deadline) -> None:
-        """Receive exactly `len(into)` bytes, with one system call if all goes well."""
+    def fill(self, into: memoryview, deadline: Deadline, *, more_bytes: int = 0) -> None:
+        """Receive exactly `len(into)` bytes, with one system call if all goes well.
+
+        The peer sends at least `more_bytes` after them without being asked. Only if those are enough may the kernel
+        wait for `WAKE_BYTES`: else it would wait for bytes that never come.
+        """
+        self._wake_at(WAKE_BYTES if more_bytes >= WAKE_BYTES else 1)
         got = 0
         while got < len(into):
             self._arm(socket.SO_RCVTIMEO, self._left(deadline, f"{got} of {len(into)} bytes came"))
@@ -109,6 +120,11 @@ class Link:
         connected.settimeout(None)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
+
+    def _wake_at(self, nbytes: int) -> None:
+        if nbytes != self._wakes_at:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, nbytes)
+            self._wakes_at = nbytes
 
     def _arm(self, option: int, seconds: float) -> None:
         """How long the kernel waits in each call. Never 0, which would mean for ever."""

@@ -17,7 +17,7 @@ def test_every_way_moves_the_model_and_nothing_is_left() -> None:
     assert done.returncode == 0, done.stderr
     (outcome,) = json.loads(done.stdout)["outcomes"]
     speeds = [figure["median"] for figure in outcome["figures"] if figure["unit"] == "GB/s"]
-    assert len(speeds) == 4
+    assert len(speeds) == 5
     assert min(speeds) > 0
     assert [target["bound"] for target in outcome["targets"]] == [0.8, 0.7]
     assert "mows-transfer-" not in Path("/proc/self/mountinfo").read_text()

@@ -16,16 +16,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cachefs.errors import PeerProtocolError, PeerUnavailable
+from cachefs.errors import PeerBusy, PeerProtocolError, PeerUnavailable
 from cachefs.types import BlobId, BlobKey, Deadline
 from peer.lane import frames
 from peer.lane.client import LaneClient
 from peer.lane.frames import Answer, Request, Status
-from peer.lane.session import Rejection
+from peer.lane.session import UNSENT_BYTES, Rejection
 from peer.lane.tickets import TICKET_BYTES
 from peer.settings import PeerLimits
 from peer.values import Identity
-from tests.unit.peer.lane.world import ASKING, CHUNK_BYTES, TIMES, Lane, giving, lane, soon, speaking, wait_until
+from tests.unit.peer.lane.world import (
+    ASKING,
+    CHUNK_BYTES,
+    TIMES,
+    FileBlob,
+    Lane,
+    giving,
+    lane,
+    soon,
+    speaking,
+    wait_until,
+)
 
 HASTY = replace(TIMES, handshake=0.2)
 KEY = BlobKey("memory://bucket/blob", "v1", 2 * CHUNK_BYTES, CHUNK_BYTES)
@@ -160,12 +171,27 @@ def test_a_stop_does_not_wait_for_who_does_not_read(tmp_path: Path) -> None:
         assert not any(world.server.rejected.values())
 
 
-def unreading(world: Lane) -> socket.socket:
+def test_a_slot_is_taken_while_the_kernel_still_holds_the_chunk(tmp_path: Path) -> None:
+    with lane(tmp_path, limits=PeerLimits(uploads=1)) as world:
+        small = world.lender.add("small", 3 * UNSENT_BYTES)  # less than what fits into the kernel's buffer
+        with unreading(world, small) as connection:
+            wait_until(lambda: world.uploads.sent_bytes == {ASKING: 3 * UNSENT_BYTES})
+            with pytest.raises(PeerBusy):
+                world.fetch(0)
+            expected = frames.ANSWER_BYTES + 3 * UNSENT_BYTES
+            assert len(connection.recv(expected, socket.MSG_WAITALL)) == expected
+            wait_until(lambda: world.uploads.running == 0)
+        assert world.fetch(0) == world.blob.chunk(0)
+
+
+def unreading(world: Lane, blob: FileBlob | None = None) -> socket.socket:
     """Somebody who asks for a chunk and takes little of it."""
+    key = (blob or world.blob).key
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(("127.0.0.1", world.server.port))
-    connection.sendall(opening(world) + asking_for(world, 0) + asking_for(world, 1) + asking_for(world, 0))
+    request = Request(key.blob_id, 0, len(key.chunk_range(0)))
+    connection.sendall(opening(world) + frames.encode_request(request))
     return connection
 
 

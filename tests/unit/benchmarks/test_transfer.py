@@ -13,7 +13,7 @@ def sampled(way: str, *speeds: float) -> list[Sample]:
 
 
 def test_the_ratio_is_the_median_over_turns_and_not_the_ratio_of_medians() -> None:
-    speeds = {"bare": (1.0, 10.0, 4.0), "lane": (0.9, 5.0, 4.0), "grpc": (1.0, 1.0, 1.0), "dropped": (5.0, 5.0, 5.0)}
+    speeds = dict.fromkeys(WAYS, (1.0, 1.0, 1.0)) | {"bare": (1.0, 10.0, 4.0), "lane": (0.9, 5.0, 4.0)}
     outcome = as_outcome({way: sampled(way, *speeds[way]) for way in WAYS}, "how fast?")
     ratio, cpu = outcome.targets
     assert (ratio.measured, ratio.met) == (0.9, True)

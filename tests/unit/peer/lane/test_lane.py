@@ -11,6 +11,7 @@ import pytest
 from cachefs.errors import PeerBusy, PeerLacks, PeerRefused, PeerUnavailable
 from cachefs.ports import PIECE_BYTES
 from cachefs.types import BlobKey, Deadline
+from peer.lane.link import WAKE_BYTES
 from peer.lane.server import LaneServer
 from peer.lane.tickets import Tickets
 from peer.lane.uploads import Uploads
@@ -35,6 +36,14 @@ def test_pieces_are_of_the_size_that_the_store_likes(tmp_path: Path) -> None:
         stream = world.client.fetch(world.peer, world.blob.key, 0, soon(), world.ticket)
         assert [len(piece) for piece in stream] == [PIECE_BYTES, CHUNK_BYTES - PIECE_BYTES]
         stream.close()
+
+
+@pytest.mark.parametrize("size_bytes", [1, WAKE_BYTES, PIECE_BYTES, PIECE_BYTES + 1, PIECE_BYTES + WAKE_BYTES])
+def test_the_last_bytes_of_a_chunk_wake_the_reader_however_few(tmp_path: Path, size_bytes: int) -> None:
+    with lane(tmp_path) as world:
+        blob = world.lender.add("other", size_bytes)
+        for _ in range(3):
+            assert world.fetch(0, blob) == blob.data
 
 
 def test_many_at_once(tmp_path: Path) -> None:

@@ -80,6 +80,9 @@ class FileLender:
             self.lent += 1
         return blob
 
+    def blob_ids(self) -> list[BlobId]:
+        return list(self.blobs)
+
     def close(self) -> None:
         for blob in self.blobs.values():
             os.close(blob.fd)
