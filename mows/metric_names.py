@@ -77,7 +77,7 @@ ORIGIN_RUNNING = _gauge("origin_requests_in_flight", "Requests at an origin now.
 ORIGIN_DOWN = _gauge("origin_down", "1 while an origin fails so often that it is only probed.", "origin")
 
 PEERS = _gauge("peers", "Other nodes' daemons by state. Without peers there is none of the mows_peer metrics.", "state")
-PEER_STATE = _gauge("peer_state", "1 for the state a peer is in: up, unreachable or quarantined.", "peer", "state")
+PEER_STATE = _gauge("peer_state", "1 for the state of a peer: up, quarantined, unreachable or gone.", "peer", "state")
 PEER_RECEIVED = _counter("peer_received_bytes", "Bytes of chunks that came from a peer.", "peer", "zone")
 PEER_SENT = _counter("peer_sent_bytes", "Bytes of chunks that were sent to a peer.", "peer", "zone")
 PEER_REQUESTS = _gauge("peer_requests_in_flight", "Chunks asked of a peer now.", "peer")

@@ -13,7 +13,7 @@ from mows import metric_names as names
 from mows.metric_names import Metric, Sample
 from peer.statistics import PeerStatistics, PeerStatus
 
-STATES = ("up", "unreachable", "quarantined")
+STATES = ("up", "quarantined", "unreachable", "gone")
 """Those of `PeerStatus`. The first that holds for a run of a node is the node's."""
 
 

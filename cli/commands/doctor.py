@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,11 @@ from cli.exit_codes import ExitCode
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_styled
 from cli.units import count_text
+from mows import settings
 from mows.config import Config
+from peer.rpc.hello import GrpcProber
+from peer.rpc.security import Security
+from peer.rpc.traffic import Traffic
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
@@ -68,15 +73,23 @@ def _check_configured(config: Config) -> Iterator[Finding]:
 
 
 def check_peers(config: Config, endpoint: Endpoint) -> Iterator[Finding]:
-    """Nothing for a node without peers."""
-    if not config.peers.wanted:
+    """Nothing for a node without peers. The running daemon says hello to others by itself, so it is asked instead."""
+    wanted = settings.peer_settings(config)
+    if wanted is None:
         return
-    yield from peer_files.probe(config.peers)
-    found, _ = peers.find(config.peers.discovery)
+    files = list(peer_files.probe(config.peers))
+    yield from files
+    found, addresses = peers.find(config.peers.discovery)
     yield found
     running = service.peers(endpoint)
     if running is not None:
         yield from peers.of_daemon(running)
+        return
+    if any(finding.level is Level.FAIL for finding in files):
+        return  # nobody could let this node in
+    mine = peers.introduced(wanted)
+    prober = GrpcProber(lambda: mine, Security(wanted.security), Traffic())
+    yield from asyncio.run(peers.greet(addresses, mine.address, prober))
 
 
 def _emit_each(findings: Iterable[Finding]) -> Iterator[Finding]:

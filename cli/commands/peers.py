@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import click
 
 from cli.api import connect
@@ -30,20 +33,31 @@ def command(invocation: Invocation) -> None:
 def summary(peers: Peers) -> str:
     """``peers: 2 of 3 up, 1.0 GiB received, 512.0 MiB sent``; also a line of ``mows status``."""
     rows = peers["peers"]
-    up = sum(peer["state"] == "up" for peer in rows)
-    received, sent = (sum(peer[key] for peer in rows) for key in ("received_bytes", "sent_bytes"))
-    return f"peers: {up} of {len(rows)} up, {size_text(received)} received, {size_text(sent)} sent"
+    received, sent = sum(peer["received_bytes"] for peer in rows), sum(peer["sent_bytes"] for peer in rows)
+    return f"peers: {up_text(rows)}, {size_text(received)} received, {size_text(sent)} sent"
+
+
+def up_text(peers: Sequence[Peer]) -> str:
+    """``2 of 3 up``. Those that left are no part of either number."""
+    states = Counter(peer["state"] for peer in peers)
+    return f"{states['up']} of {len(peers) - states['gone']} up"
 
 
 def _emit(peers: Peers) -> None:
     emit_line(f"{peers['node']} at {peers['address']}, peers by {peers['discovery']}")
-    if peers["peers"]:
-        emit_table(HEADERS, [_row(peer) for peer in peers["peers"]], right=range(3, 7))
+    rows = [_row(peer) for peer in peers["peers"] if _matters(peer)]
+    if rows:
+        emit_table(HEADERS, rows, right=range(3, 7))
     else:
         emit_line("no peers found yet")
     emit_line(_budgets(peers))
     for problem in peers["problems"]:
         _emit_problem(problem)
+
+
+def _matters(peer: Peer) -> bool:
+    """Not one that left without a trace: a fleet that is replaced node by node has many."""
+    return peer["state"] != "gone" or peer["received_bytes"] + peer["sent_bytes"] > 0
 
 
 def _row(peer: Peer) -> tuple[str, ...]:

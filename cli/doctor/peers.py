@@ -6,19 +6,21 @@ says hello itself, in the name of this node.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import redis
 
 from cachefs.errors import CacheError
+from cli.commands.peers import up_text
 from cli.doctor.finding import Finding, fail, ok, warn
 from cli.documents import Peers
 from cli.units import count_text
 from mows.config import Discovery
 from mows.units import Address, split_address
-from peer.membership.prober import HelloReply
+from peer.membership.prober import Prober
 from peer.membership.redis_client import without_password
 from peer.settings import PeerSettings
 from peer.values import Identity
@@ -33,9 +35,6 @@ SHOWN = 4
 
 DISCOVERY = "peer discovery"
 
-Hello = Callable[[Address], HelloReply]
-"""Ask who is at an address. Blocks. Raises PeerError."""
-
 
 def of_daemon(running: Peers) -> Iterator[Finding]:
     """What the running daemon says of its peers, and whether it can be reached the way it tells them."""
@@ -46,9 +45,9 @@ def of_daemon(running: Peers) -> Iterator[Finding]:
     yield reachable("peer address", address)
     if lane_port is not None:
         yield reachable("peer bulk lane", Address(f"{address.rpartition(':')[0]}:{lane_port}"))
-    up = sum(peer["state"] == "up" for peer in running["peers"])
-    total = f"{up} of {count_text(len(running['peers']), 'peer')} up"
-    yield ok("peers", total) if up or not running["problems"] else warn("peers", total, "see below")
+    alone = not any(peer["state"] == "up" for peer in running["peers"])
+    total = up_text(running["peers"])
+    yield warn("peers", total, "see below") if alone and running["problems"] else ok("peers", total)
     for problem in running["problems"]:
         yield warn(f"peer {problem['address']}", f"{problem['message']} ({problem['code']})", problem["hint"])
 
@@ -75,13 +74,13 @@ def find(discovery: Discovery | None) -> tuple[Finding, Sequence[Address]]:
     return ok(DISCOVERY, f"a list of {count_text(len(addresses), 'node')}"), addresses
 
 
-def greet(addresses: Sequence[Address], ours: Address, hello: Hello) -> Iterator[Finding]:
+async def greet(addresses: Sequence[Address], ours: str, prober: Prober) -> list[Finding]:
     """Whether those at `addresses` are peers that would let this node in. `ours` is skipped: a list may name it."""
     others = sorted(address for address in addresses if address != ours)
-    for address in others[:MOST_ASKED]:
-        yield _answer(address, hello)
+    findings = await asyncio.gather(*(_greet_one(address, prober) for address in others[:MOST_ASKED]))
     if len(others) > MOST_ASKED:
-        yield ok(f"peer {others[MOST_ASKED]}", f"not asked, nor are {len(others) - MOST_ASKED - 1} more")
+        findings.append(ok(f"peer {others[MOST_ASKED]}", f"not asked, nor are {len(others) - MOST_ASKED - 1} more"))
+    return findings
 
 
 def introduced(settings: PeerSettings) -> Identity:
@@ -92,21 +91,27 @@ def introduced(settings: PeerSettings) -> Identity:
         node_id=settings.node_id,
         boot_id=secrets.token_hex(8),
         address=address,
-        lane_port=port + 1 if settings.lane else 0,
+        lane_port=port + 1 if settings.lane and not settings.security.tls else 0,
         zone=settings.zone,
         chunk_bytes=settings.chunk_bytes,
         version=settings.version,
     )
 
 
-def _answer(address: Address, hello: Hello) -> Finding:
+async def _greet_one(address: Address, prober: Prober) -> Finding:
     name = f"peer {address}"
     try:
-        reply = hello(address)
+        other = (await prober.hello(address, CONNECT_SECONDS)).identity
     except CacheError as error:
         return warn(name, f"{error} ({error.code})", error.hint)
-    other = reply.identity
-    return ok(name, f"{other.node_id} (MoWS {other.version}) lets this node in")
+    lets_in = f"{other.node_id} (MoWS {other.version}) lets this node in"
+    if other.lane_port:
+        lane = Address(f"{address.rpartition(':')[0]}:{other.lane_port}")
+        error_text = await asyncio.to_thread(_connect_error, lane)
+        if error_text is not None:
+            remedy = "let the port through; until then chunks come over gRPC, for twice the processor time"
+            return warn(name, f"{lets_in}, but not to its bulk lane, {lane}: {error_text}", remedy)
+    return ok(name, lets_in)
 
 
 def _resolve(name: Address) -> tuple[Finding, Sequence[Address]]:

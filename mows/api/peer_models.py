@@ -16,7 +16,7 @@ class Peer(Model):
     lane_port: int | None = Field(description="Port of its bulk lane, on the same host. null: it has none.")
     zone: str | None
     version: str
-    state: str = Field(description="up, unreachable or quarantined.")
+    state: str = Field(description="up, quarantined, unreachable or gone.")
     reason: str = Field(description="Why it is not up, or its last failure.")
     lane: str | None = Field(description="How its chunks come: bulk or grpc. null: none came yet.")
     received_bytes: int

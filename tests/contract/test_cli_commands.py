@@ -367,6 +367,17 @@ class TestPeers:
             "hint: finish the upgrade",
         ]
 
+    def test_who_left_is_shown_if_it_gave_something(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        left = PEERS.peers[0].model_copy(update={"state": "gone", "boot_id": "old"})
+        trace = left.model_copy(update={"node": "node-d", "received_bytes": 0, "sent_bytes": 0})
+        fake.peers = PEERS.model_copy(update={"peers": [*PEERS.peers, left, trace]})
+        assert run("peers") == ExitCode.OK
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["node-b", "node-c", "node-b"]
+        assert run("status") == ExitCode.OK
+        assert "peers: 1 of 2 up, 3.0 GiB received" in capsys.readouterr().out
+
     def test_nobody_found_yet(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
         fake.peers = PEERS.model_copy(update={"peers": [], "problems": [], "uplink_bytes_per_second": None})
         assert run("peers") == ExitCode.OK

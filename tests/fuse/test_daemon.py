@@ -159,14 +159,17 @@ def test_a_stop_that_takes_too_long_ends_the_process(home: Home) -> None:
     assert "did not stop within 0.001 s" in str(log_of(home)[-1]["message"])
 
 
-def test_the_environment_overrides_the_file_and_peers_are_not_silently_ignored(home: Home) -> None:
-    environment = os.environ | {"MOWS_NODE__ID": "node-b", "MOWS_PEERS__LISTEN": "127.0.0.1:9302"}
+def test_the_environment_overrides_the_file_and_peers_are_listened_for(home: Home) -> None:
+    environment = os.environ | {"MOWS_NODE__ID": "node-b", "MOWS_PEERS__LISTEN": "127.0.0.1:0"}
     with running(home, environment) as process:
         assert process.http.get("/healthz").json()["node"] == "node-b"
-        assert process.http.get("/v1/peers").json() == {"enabled": False, "configured": True, "peers": []}
+        peers = process.http.get("/v1/peers").json()
+        assert (peers["enabled"], peers["configured"], peers["node"], peers["peers"]) == (True, True, "node-b", [])
+        host, port = peers["address"].split(":")
+        for port_of_both in (int(port), peers["lane_port"]):
+            socket.create_connection((host, port_of_both), WAIT_SECONDS).close()
         assert process.stop() == 0
-    warnings = [row["message"] for row in log_of(home) if row["level"] == "WARNING"]
-    assert warnings == ["peers: configured, but this release does not use them: all bytes come from the origin"]
+    assert [row for row in log_of(home) if row["level"] != "INFO"] == []
 
 
 def test_progress_streams_over_the_socket(home: Home) -> None:

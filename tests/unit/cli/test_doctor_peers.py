@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
@@ -50,8 +52,19 @@ def at(address: Address, statistics: PeerStatistics = STATISTICS) -> Peers:
     return {**answer(statistics), "address": address, "lane_port": None}
 
 
-def hello(address: str) -> HelloReply:
-    return HelloReply(identity("node-b"))
+@dataclass
+class Prober:
+    """Everybody is node-b, or answers with this error."""
+
+    lane_port: int = 0
+    error: Exception | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def hello(self, address: str, timeout_seconds: float) -> HelloReply:
+        self.asked.append(address)
+        if self.error is not None:
+            raise self.error
+        return HelloReply(dataclasses.replace(identity("node-b"), lane_port=self.lane_port))
 
 
 def test_an_address_is_reachable_or_not(nobody: Address) -> None:
@@ -70,7 +83,7 @@ def test_a_running_daemon_is_asked_what_it_found() -> None:
         ("peers", Level.OK),
         ("peer 10.0.0.9:9302", Level.WARN),
     ]
-    assert findings[1].message == "1 of 2 peers up"
+    assert findings[1].message == "1 of 2 up"
     assert findings[2].message.endswith("speaks protocol 2, this node 1 (peer_mismatch)")
     assert findings[2].remedy == "finish the upgrade"
 
@@ -140,32 +153,34 @@ def test_a_redis_that_is_not_there_fails_without_its_password(nobody: Address) -
     assert "hush" not in found.message
 
 
-def test_those_who_let_this_node_in() -> None:
-    (found,) = greet([OURS, Address("10.0.0.2:9302")], OURS, hello)
+async def test_those_who_let_this_node_in() -> None:
+    (found,) = await greet([OURS, Address("10.0.0.2:9302")], OURS, Prober())
     assert (found.name, found.level) == ("peer 10.0.0.2:9302", Level.OK)
     assert found.message == "node-b (MoWS 1.2.3) lets this node in"
 
 
-@pytest.mark.parametrize("error", [PeerRefused("10.0.0.2:9302: wrong token"), PeerUnavailable("10.0.0.2:9302: silent")])
-def test_those_who_do_not(error: Exception) -> None:
-    def refuses(address: str) -> HelloReply:
-        raise error
+async def test_a_lane_that_is_blocked_costs_processor_time(nobody: Address) -> None:
+    host, _, port = nobody.rpartition(":")
+    (found,) = await greet([Address(f"{host}:9302")], OURS, Prober(lane_port=int(port)))
+    assert found.level is Level.WARN
+    assert f"not to its bulk lane, {nobody}: Connection refused" in found.message
+    with listening() as lane:
+        (found,) = await greet([Address(f"{host}:9302")], OURS, Prober(lane_port=int(lane.rpartition(":")[2])))
+    assert found.level is Level.OK
 
-    (found,) = greet([Address("10.0.0.2:9302")], OURS, refuses)
+
+@pytest.mark.parametrize("error", [PeerRefused("10.0.0.2:9302: wrong token"), PeerUnavailable("10.0.0.2:9302: silent")])
+async def test_those_who_do_not(error: Exception) -> None:
+    (found,) = await greet([Address("10.0.0.2:9302")], OURS, Prober(error=error))
     assert found.level is Level.WARN
     assert str(error) in found.message
     assert found.remedy
 
 
-def test_of_a_large_fleet_some_are_asked() -> None:
-    asked: list[str] = []
-
-    def counts(address: str) -> HelloReply:
-        asked.append(address)
-        return hello(address)
-
-    findings = list(greet([Address(f"10.0.1.{host}:9302") for host in range(20)], OURS, counts))
-    assert len(asked) == MOST_ASKED
+async def test_of_a_large_fleet_some_are_asked() -> None:
+    prober = Prober()
+    findings = await greet([Address(f"10.0.1.{host}:9302") for host in range(20)], OURS, prober)
+    assert len(prober.asked) == MOST_ASKED
     assert "not asked, nor are 3 more" in findings[-1].message
 
 

@@ -53,13 +53,13 @@ def test_every_name_of_peers_is_used() -> None:
 
 
 def test_the_runs_of_one_node_are_one_label() -> None:
-    gone = status("node-b", "1" * 16, state="unreachable", received_bytes=5, chunk_seconds_p95=0.5)
+    gone = status("node-b", "1" * 16, state="gone", received_bytes=5, chunk_seconds_p95=0.5)
     rows = shown(with_peers(gone, status("node-b", "2" * 16, received_bytes=7, zone="z2")))
     assert rows["mows_peer_received_bytes_total", "node-b", "z2"] == 12
-    assert (rows["mows_peer_state", "node-b", "up"], rows["mows_peer_state", "node-b", "unreachable"]) == (1, 0)
+    assert (rows["mows_peer_state", "node-b", "up"], rows["mows_peer_state", "node-b", "gone"]) == (1, 0)
     assert rows["mows_peer_requests_in_flight", "node-b"] == 8
     assert rows["mows_peer_chunk_seconds_p95", "node-b"] == 0.5
-    assert (rows["mows_peers", "up"], rows["mows_peers", "unreachable"]) == (1, 1)
+    assert (rows["mows_peers", "up"], rows["mows_peers", "gone"]) == (1, 1)
 
 
 def test_what_does_not_apply_is_absent() -> None:
