@@ -27,9 +27,12 @@ class Hedges:
         return HedgeJob(span, key, self._attempt_seconds)
 
     def won(self, blob: BlobId, chunk: int, data: bytearray, spans: Iterable[Span]) -> None:
-        """The second peer's bytes are whole. If the first span is over, they are not needed."""
+        """The second peer's bytes are whole. If no peer is asked for them any more, they are not needed.
+
+        The first may have failed, and the origin been asked since: that request is not this race's to call off.
+        """
         for span in spans:
-            if span.plan.blob == blob and chunk in span.plan.chunks and not span.cancelled:
+            if span.plan.peer and span.plan.blob == blob and chunk in span.plan.chunks and not span.cancelled:
                 self._won[blob, chunk] = data
                 span.cancel()
 

@@ -68,7 +68,8 @@ class HedgeJob:
     def run(self) -> Outcome:
         """As `PeerJob.run`, but nothing landed yet: see `KeepJob`."""
         chunk = self._span.plan.chunks.start
-        return Outcome(range(chunk, chunk), len(self.data), _caught(self._span, self._fetch))
+        error = _caught(self._span, self._fetch)
+        return Outcome(range(chunk, chunk), len(self.data) if error is None else 0, error)
 
     def _fetch(self) -> None:
         with closing(_opened(self._span, self._attempt_seconds)) as stream:

@@ -163,13 +163,14 @@ class PeerExchange:
         """See `Exchange.origin_ended`."""
         if landed:
             self._origin_times = self._origin_times.observe(seconds)
-        if duties := self._duties.get(blob):
+        if swarm := self._board.get(blob):  # it may be wanted no more, and followed still
             for chunk in chunks:
-                duties.swarm.fetching.pop(chunk, None)
+                swarm.fetching.pop(chunk, None)
+            self._board.tell(blob)
+        if duties := self._duties.get(blob):
             key = duties.swarm.key
             nbytes = sum(len(key.chunk_range(chunk)) for chunk in landed) if key else 0
             duties.rates.origin.ended(nbytes, self._loop.time())
-            self._board.tell(blob)
 
     def landed(self, blob: BlobId, chunk: int) -> None:
         """See `Exchange.landed`. On any thread."""

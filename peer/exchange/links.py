@@ -113,6 +113,7 @@ class Links:
             log.info("peer %s at %s: %s", neighbour.identity.node_id, neighbour.identity.address, error)
             return error
         finally:
-            neighbour.link = None
+            if neighbour.link is link:  # and not the next one already
+                neighbour.link = None
             await link.aclose()
         return None

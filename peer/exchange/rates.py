@@ -27,8 +27,8 @@ class Meter:
         self._running += 1
 
     def ended(self, nbytes: int, now: float) -> None:
-        """It brought so much."""
-        self._running -= 1
+        """It brought so much. One that began before this meter did ends here, too."""
+        self._running = max(0, self._running - 1)
         if nbytes:
             self._landed.append((now, nbytes))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from cachefs.sharing import ChunkSet, Want
 from cachefs.types import BlobId, BlobKey
+from peer.policy import bitset
 from peer.swarm.state import Swarm
 from peer.swarm.subscription import Follower
 from peer.values import PeerId
@@ -46,6 +47,8 @@ class Board:
         swarm = self._swarms.get(blob) or self._add(Swarm(blob, key.chunk_count, mine))
         if swarm.mine & ~mine:
             self.reset(blob, mine)
+        for chunk in bitset.each(mine & ~swarm.mine):  # came while there was nobody to take note of it
+            swarm.landed(chunk)
         swarm.key, swarm.want = key, want
         swarm.version += 1
         self.tell(blob)

@@ -1,0 +1,1 @@
+"""State of the swarms: what is known, what is told."""
