@@ -135,6 +135,7 @@ class PeerNode:
         stack.callback(self._uploads.close)
         await self._listen(stack, tickets)
         prober = GrpcProber(lambda: self._identity, self._security, self._traffic)
+        stack.push_async_callback(prober.aclose)
         self._roster = Roster(self._identity, _discovery(self._settings), prober, times)
         directory = _directory(self._settings, self._identity.peer_id, self._roster)
         stack.push_async_callback(directory.aclose)
@@ -211,6 +212,10 @@ class PeerNode:
         return PeerLink(peer, lambda: self._identity, self._security, self._settings.times, self._traffic)
 
     def _updated(self, neighbour: Neighbour, updates: Sequence[HaveUpdate]) -> None:
+        """A peer said something: that it lives, at the least."""
+        self._roster.heard(neighbour.identity)
+        if not updates:
+            return
         now = asyncio.get_running_loop().time()
         for update in updates:
             if swarm := self._host.board.get(update.blob):

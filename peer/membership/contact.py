@@ -58,11 +58,15 @@ class Contact:
         due = began + times.heartbeat
         return replace(self, reply=reply, complaints=complaints, error=None, failures=0, due=due)
 
+    def heard(self, now: float, times: PeerTimes) -> Contact:
+        """The member said something elsewhere, at `now`: as good as an answer, so the next hello can wait."""
+        return replace(self, error=None, failures=0, due=max(self.due, now + times.heartbeat))
+
     def failed(self, error: CacheError, began: float, times: PeerTimes) -> Contact:
         """A hello sent at `began` was not answered, or by something that is no peer of ours."""
         failures = self.failures + 1
         ended = failures >= FAILURES_TO_END
-        pause = times.heartbeat if ended else times.heartbeat / 2
+        pause = times.heartbeat if ended else min(times.heartbeat / 2, hello_seconds(times))
         reply = None if ended else self.reply
         return replace(self, reply=reply, error=error, failures=failures, due=began + pause)
 

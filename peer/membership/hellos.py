@@ -81,6 +81,12 @@ class Hellos:
         if contact := self._contacts.get(peer.address):
             self._contacts[peer.address] = replace(contact, due=self._clock())
 
+    def heard(self, peer: Identity) -> None:
+        """`peer` said something over another connection, so it lives."""
+        contact = self._contacts.get(peer.address)
+        if contact is not None and contact.member(self._mine) == peer:
+            self._contacts[peer.address] = contact.heard(self._clock(), self._times)
+
     async def run(self) -> None:
         """Send hellos as they fall due."""
         try:

@@ -111,6 +111,10 @@ class Roster:
         if identity := self._members.get(peer):
             self._hellos.ask_now(identity)
 
+    def heard(self, peer: Identity) -> None:
+        """A member said something over a link: it lives, and need not be asked whether it does."""
+        self._hellos.heard(peer)
+
     def statistics(self) -> RosterStatistics:
         """Numbers for `mows peers` and the metrics."""
         return RosterStatistics(

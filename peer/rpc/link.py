@@ -74,6 +74,8 @@ class PeerLink:
     async def run(self, on_updates: OnUpdates) -> None:
         """Keep the stream of haves, and hand on what it brings, until it breaks: always ends in a PeerError.
 
+        `on_updates` is called for heartbeats, too, with nothing in them.
+
         What is followed is told again from the start each time, so the first update about a blob is whole. Silence
         for `times.dead_after` is PeerUnavailable.
         """
@@ -109,8 +111,7 @@ class PeerLink:
         if batch is not None and batch.peer != self.peer.peer_id:
             raise PeerUnavailable(f"{self._what('Have')}: {batch.peer} answers there, not {self.peer.peer_id}")
         while batch is not None:
-            if batch.updates:
-                on_updates(batch.updates)
+            on_updates(batch.updates)
             batch = await self._batch(call, self._times.dead_after)
 
     async def _batch(self, call: HaveCall, timeout_seconds: float) -> Batch | None:
