@@ -45,7 +45,7 @@ def up_text(peers: Sequence[Peer]) -> str:
 
 def _emit(peers: Peers) -> None:
     emit_line(f"{peers['node']} at {peers['address']}, peers by {peers['discovery']}")
-    rows = [_row(peer) for peer in peers["peers"] if _matters(peer)]
+    rows = [_row(peer) for peer in sorted(peers["peers"], key=_order) if _matters(peer)]
     if rows:
         emit_table(HEADERS, rows, right=range(3, 7))
     else:
@@ -58,6 +58,10 @@ def _emit(peers: Peers) -> None:
 def _matters(peer: Peer) -> bool:
     """Not one that left without a trace: a fleet that is replaced node by node has many."""
     return peer["state"] != "gone" or peer["received_bytes"] + peer["sent_bytes"] > 0
+
+
+def _order(peer: Peer) -> tuple[bool, str]:
+    return peer["state"] == "gone", peer["node"]
 
 
 def _row(peer: Peer) -> tuple[str, ...]:

@@ -372,7 +372,7 @@ class TestPeers:
     ) -> None:
         left = PEERS.peers[0].model_copy(update={"state": "gone", "boot_id": "old"})
         trace = left.model_copy(update={"node": "node-d", "received_bytes": 0, "sent_bytes": 0})
-        fake.peers = PEERS.model_copy(update={"peers": [*PEERS.peers, left, trace]})
+        fake.peers = PEERS.model_copy(update={"peers": [left, trace, *reversed(PEERS.peers)]})
         assert run("peers") == ExitCode.OK
         assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["node-b", "node-c", "node-b"]
         assert run("status") == ExitCode.OK
