@@ -33,11 +33,21 @@ _RECEIVED: dict[grpc.StatusCode, type[PeerError]] = {
 }
 """What a MoWS peer never answers (UNIMPLEMENTED, UNKNOWN, INTERNAL, ...) comes from another service."""
 
-_ANOTHER_SERVICE = ("http1.x", "http2", "preface", "http/1", "settings frame", "wrong_version_number")
-"""In the text of UNAVAILABLE, in lower case: something listens there, but no gRPC, or with TLS on one side only."""
+_PREAMBLE = "failed to connect to all addresses; last error: "
 
-_CERTIFICATE = ("certificate", "tlsv1_alert", "unknown_ca", "bad_certificate", "peer name")
-"""In the text of UNAVAILABLE, in lower case: one of the two sides does not accept the other's certificate."""
+_TLS_ON_ONE_SIDE = "peers.tls must be set on all nodes of the cluster, or on none"
+_CLOSED_AT_ONCE = f"it stops, or it does not accept this node's certificate; {_TLS_ON_ONE_SIDE}"
+
+_CLUES: tuple[tuple[str, type[PeerError], str | None], ...] = (
+    ("http1.x", PeerProtocolError, None),
+    ("failed parsing http/2", PeerProtocolError, None),
+    ("wrong_version_number", PeerRefused, _TLS_ON_ONE_SIDE),
+    ("certificate", PeerRefused, None),
+    ("tlsv1_alert", PeerRefused, None),
+    ("hostname verification", PeerRefused, "the peer's certificate must name the host that its peers.advertise names"),
+    ("socket closed", PeerUnavailable, _CLOSED_AT_ONCE),
+)
+"""What gRPC calls UNAVAILABLE and is more than that, by words of its text in lower case; and a better hint."""
 
 
 def code_of(error: PeerError) -> grpc.StatusCode:
@@ -47,7 +57,7 @@ def code_of(error: PeerError) -> grpc.StatusCode:
 
 def error_of(code: grpc.StatusCode, details: str, what: str) -> PeerError:
     """What it means that the call `what` (peer and method) ended so."""
-    message = f"{what}: {details or code.name}"
+    message = f"{what}: {details.removeprefix(_PREAMBLE) or code.name}"
     if code is Code.UNAVAILABLE:
         return _unavailable(message)
     return _RECEIVED.get(code, PeerProtocolError)(message)
@@ -55,8 +65,7 @@ def error_of(code: grpc.StatusCode, details: str, what: str) -> PeerError:
 
 def _unavailable(message: str) -> PeerError:
     text = message.lower()
-    if any(word in text for word in _CERTIFICATE):
-        return PeerRefused(message)
-    if any(word in text for word in _ANOTHER_SERVICE):
-        return PeerProtocolError(message)
+    for words, kind, hint in _CLUES:
+        if words in text:
+            return kind(message, hint=hint)
     return PeerUnavailable(message)
