@@ -84,7 +84,7 @@ class Interest:
             settling = _Settling(self._loop.time() + self._times.settle)
             wanted = self._wanted[swarm.blob] = _Wanted(want, settling)
         wanted.want = want
-        self._spawn(self._follow(swarm.blob))
+        self._look_around(swarm.blob)
 
     def end(self, blob: BlobId) -> None:
         """Not any more."""
@@ -116,7 +116,7 @@ class Interest:
     def joined(self) -> None:
         """There are more peers to hear."""
         for blob in self._wanted:
-            self._spawn(self._follow(blob))
+            self._look_around(blob)
 
     def urge(self, duties: Duties, chunks: ChunkSet, around: Around, now: float) -> None:
         """Readers wait for `chunks`, which are others' duty: these should hurry."""
@@ -162,8 +162,17 @@ class Interest:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _follow(self, blob: BlobId) -> None:
-        told = await self._directory.swarm(blob) if self._crowded else self._everyone()
+    def _look_around(self, blob: BlobId) -> None:
+        """Few peers are all followed, and at once: who has none must not wait for any."""
+        if self._crowded:
+            self._spawn(self._ask_directory(blob))
+        else:
+            self._follow(blob, self._everyone())
+
+    async def _ask_directory(self, blob: BlobId) -> None:
+        self._follow(blob, await self._directory.swarm(blob))
+
+    def _follow(self, blob: BlobId, told: Mapping[PeerId, Want]) -> None:
         wanted, swarm = self._wanted.get(blob), self._board.get(blob)
         if wanted is None or swarm is None:  # it is not wanted any more
             return

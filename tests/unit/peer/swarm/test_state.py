@@ -38,8 +38,8 @@ def test_what_landed_is_not_urgent_any_more() -> None:
 
 
 def test_it_is_complete_when_every_chunk_is_here() -> None:
+    assert not swarm(mine=0b0111_1111).complete
     one = swarm(mine=0b0111_1111)
-    assert not one.complete
     one.landed(7)
     assert one.complete
     assert swarm(chunk_count=0).complete, "an empty blob lacks nothing"
