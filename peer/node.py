@@ -132,8 +132,8 @@ class PeerNode:
             wake=self._wake,
         )
         stack.push_async_callback(self._host.aclose)
-        stack.callback(self._uploads.close)
         await self._listen(stack, tickets)
+        stack.callback(self._uploads.close)  # before the servers: it lets go those that wait for the uplink
         prober = GrpcProber(lambda: self._identity, self._security, self._traffic)
         stack.push_async_callback(prober.aclose)
         self._roster = Roster(self._identity, _discovery(self._settings), prober, times)
@@ -240,6 +240,9 @@ class PeerNode:
             if self._lane:
                 self._lane.drop(neighbour.peer_id)
             log.info("peer left peer=%s address=%s", neighbour.identity.node_id, neighbour.identity.address)
+        remembered = {neighbour.peer_id for neighbour in self._neighbours.ever()}
+        for peer in self._uploads.sent_bytes.keys() - remembered:
+            self._uploads.forget(peer)
         for neighbour in self._neighbours.joined(joined):
             log.info("peer joined peer=%s address=%s", neighbour.identity.node_id, neighbour.identity.address)
         self._interest.joined()
