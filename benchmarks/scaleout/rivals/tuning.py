@@ -1,12 +1,13 @@
 """How libtorrent is set up, so that it shows its best.
 
-Tried in the lab, 200 Mbit/s links, a model of 128 MiB on 4 nodes and of 256 MiB on 4 to 8; the last finish by the bound.
-Other work ran on the machine: differences below 0.05 say nothing.
+Tried in the lab with links of 200 Mbit/s, a model of 128 MiB on 4 nodes and of 256 MiB on 4 to 8; figures are the last
+finish by the bound. Other work ran on the machine: differences below 0.05 say nothing.
 
-- Origin with one link's rate for 4 nodes, a seeder in its place, pieces of 512 KiB. With the
-  queue of 1,500 blocks: 2.05, and 1.9 models leave the origin, since every node has seconds of requests waiting at the
-  seeder for pieces that its neighbours have meanwhile. A queue of one second (`request_queue_time` 1): 1.68; and no
-  whole pieces from one peer (`whole_pieces_threshold` 0): 1.56 at 128 MiB, 1.42 at 256 MiB, 1.36 with at most 40 blocks.
+- Origin with one link's rate for 4 nodes, a seeder in its place, pieces of 512 KiB. With queues of up to 1,500 blocks,
+  as libtorrent advises for speed: 2.05, and 1.9 models leave the origin, since every node has seconds of requests
+  waiting there for pieces that its neighbours have meanwhile. With a queue of one second (`request_queue_time`): 1.68.
+  When pieces are not taken whole from one peer (`whole_pieces_threshold` 0): 1.56 at 128 MiB, 1.42 at 256 MiB. With at
+  most 40 blocks: 1.36.
 - Pieces of 256 KiB, 512 KiB, 1 MiB, 2 MiB: 1.80, 1.7, 1.64, 1.73 with whole pieces, and 1.35 for 1 MiB without.
 - Super-seeding sends each byte about once (1.01 to 1.03) but leaves the origin idle: 3.4 with pieces of 512 KiB and
   1 MiB, 2.2 with 4 MiB. Looser end game 1.79, suggested pieces 2.2, announcing pieces before they are checked 1.70:
