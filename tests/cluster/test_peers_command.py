@@ -1,9 +1,10 @@
-"""What a person sees of peers, with real daemons: `mows peers`, `status` and `doctor`, the API and the metrics."""
+"""What a person sees of peers, with real daemons: `mows peers`, `status`, `doctor`, the API, the metrics, the bytes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from benchmarks.node.daemon import Daemon
 from cli import main
 from cli.exit_codes import ExitCode
 from tests.cluster.loopback import Loopback, address, host, running_nodes
-from tests.fuse.node import BUCKET, eventually, some_bytes
+from tests.fuse.node import BUCKET, CHUNK, eventually, some_bytes
 from tests.redis_server import free_port
 
 SIZE = 8 << 20
@@ -108,7 +109,55 @@ def hint_of(daemon: Daemon, where: str) -> str:
     return next(str(one["hint"]) for one in peers_of(daemon)["problems"] if one["address"] == where)
 
 
+def test_a_corrupt_chunk_goes_no_further_and_its_giver_is_named(mows: Callable[..., str]) -> None:
+    """SEMANTICS S21."""
+    data = some_bytes(SIZE)
+    with running_nodes(2) as nodes:
+        giver, taker = nodes.daemons
+        nodes.server.put(BUCKET, "m/model.safetensors", data)
+        eventually(lambda: known(taker) == ["node-0"], "the taker knows the giver")
+        warm(giver)
+        rot(giver.tier)
+        nodes.server.faults.fail(503, "ServiceUnavailable", count=None, operation="GetObject")
+        taker.call("POST", "/prewarms", {"sources": [SOURCE]})
+        eventually(lambda: corrupt_chunks(taker) > 0, "a chunk of the peer is found to be wrong")
+        assert mows(taker, "peers").splitlines()[2].split()[:3] == ["node-0", "-", "quarantined"]
+        nodes.server.faults.clear()
+        assert (taker.mount("m", SOURCE) / "model.safetensors").read_bytes() == data
+
+
+def rot(tier: Path) -> None:
+    """Change every chunk that a node has, as a broken disk would."""
+    (path,) = tier.glob("blobs/*/*/data")
+    with path.open("r+b") as file:
+        for start in range(0, SIZE, CHUNK):
+            file.seek(start)
+            file.write(b"not what the hash says")
+
+
+def corrupt_chunks(daemon: Daemon) -> int:
+    """Of all its peers."""
+    return sum(int(peer["corrupt_chunks"]) for peer in peers_of(daemon)["peers"])
+
+
+def test_a_peer_that_was_killed_costs_no_read() -> None:
+    """SEMANTICS S22."""
+    data = some_bytes(SIZE)
+    with running_nodes(2) as nodes:
+        giver, taker = nodes.daemons
+        nodes.server.put(BUCKET, "m/model.safetensors", data)
+        eventually(lambda: known(taker) == ["node-0"], "the taker knows the giver")
+        warm(giver)
+        path = taker.mount("m", SOURCE) / "model.safetensors"
+        with path.open("rb") as file:
+            assert file.read(CHUNK) == data[:CHUNK]
+            giver.kill()
+            assert file.read() == data[CHUNK:]
+        eventually(lambda: [peer["state"] for peer in peers_of(taker)["peers"]] == ["gone"], "the taker notices")
+
+
 def test_another_token_is_refused_and_counted(mows: Callable[..., str], nodes_with_two_tokens: Loopback) -> None:
+    """SEMANTICS S23."""
     ours, theirs = nodes_with_two_tokens.daemons
     eventually(lambda: problems(ours).get(address(1)) == "peer_refused", "the refusal is a problem")
     eventually(lambda: problems(theirs).get(address(0)) == "peer_refused", "on the other side too")
@@ -119,7 +168,7 @@ def test_another_token_is_refused_and_counted(mows: Callable[..., str], nodes_wi
 
 
 @pytest.fixture
-def nodes_with_two_tokens(tmp_path: Any) -> Any:
+def nodes_with_two_tokens(tmp_path: Path) -> Iterator[Loopback]:
     (tmp_path / "other").write_text("another")
     with running_nodes(2, changes={1: {"token_file": str(tmp_path / "other")}}) as nodes:
         yield nodes
