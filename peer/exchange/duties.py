@@ -37,8 +37,8 @@ class Around:
     me: PeerId
     usable: Mapping[PeerId, bool]
     """Peers that may be asked, now or within moments; whether each is of this node's zone."""
-    zoned: bool
-    """Whether there are peers of other zones at all."""
+    zone_mates: frozenset[PeerId] | None
+    """The peers of this node's zone, busy or not; None when there are no others."""
 
 
 class Duties:
@@ -56,6 +56,7 @@ class Duties:
         self._near_duty: tuple[frozenset[PeerId], Duty] | None = None
         self._untouched: dict[int, float] = {}
         """Chunks at the swarm's front that are another's duty and that nobody announced, and since when."""
+        self._late: ChunkSet = 0
         self._relief = False
 
     def origin(self, startable: ChunkSet, urgent: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:
@@ -80,9 +81,14 @@ class Duties:
             overdue=overdue,
             waiting=bitset.of(chunk for chunk, since in self._untouched.items() if now - since > NEWS_SECONDS),
         )
-        granted = origin_now(view)
-        self.takeovers += (granted & late).bit_count()
-        return granted
+        self._late = late
+        return origin_now(view)
+
+    def origin_started(self, chunks: range, now: float) -> None:
+        """A request for `chunks` went to the origin."""
+        self.rates.origin.started(now)
+        self.swarm.fetching.update(dict.fromkeys(chunks, now))
+        self.takeovers += (self._late & bitset.span(chunks.start, chunks.stop)).bit_count()
 
     def owner(self, chunk: int) -> PeerId:
         """Whose duty a chunk is."""
@@ -99,9 +105,9 @@ class Duties:
 
     def near_only(self, startable: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:
         """Those of `startable` that must come from this zone or not yet: their importer brings them in."""
-        if not around.zoned:
+        near = around.zone_mates
+        if near is None:
             return 0
-        near = {peer for peer, same in around.usable.items() if same}
         nodes = frozenset(node for node in self._nodes() if node == self._me or node in near)
         if self._near_duty is None or self._near_duty[0] != nodes:
             self._near_duty = (nodes, self._near.duty(nodes))

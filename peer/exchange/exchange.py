@@ -154,9 +154,7 @@ class PeerExchange:
     def origin_started(self, blob: BlobId, chunks: range) -> None:
         """See `Exchange.origin_started`."""
         if duties := self._duties.get(blob):
-            now = self._loop.time()
-            duties.rates.origin.started(now)
-            duties.swarm.fetching.update(dict.fromkeys(chunks, now))
+            duties.origin_started(chunks, self._loop.time())
             self._board.tell(blob)
 
     def origin_ended(self, blob: BlobId, chunks: range, landed: range, seconds: float) -> None:
@@ -223,7 +221,7 @@ class PeerExchange:
         duties = self._duties.get(ask.blob)
         if duties is None or not (holdings := duties.holdings(around)):
             return None
-        if not around.zoned:
+        if around.zone_mates is None:
             return Wish(ask.blob, ask.chunks, ask.ordered, holdings)
         kept = duties.near_only(ask.chunks, around, self._chunk_times, now)
         holdings = [
@@ -288,4 +286,4 @@ class PeerExchange:
             self._board.landed(*self._landed.popleft())
 
     def _around(self, usable: Mapping[PeerId, bool]) -> Around:
-        return Around(self._me, usable, self._neighbours.zoned)
+        return Around(self._me, usable, self._neighbours.zone_mates())

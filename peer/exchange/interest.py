@@ -185,9 +185,10 @@ class Interest:
             followed=self._links.following(blob),
         )
         self._apply(blob, wanted, {identity.peer_id for identity in chosen})
-        for peer, want in told.items():
-            if want is not Want.NONE and not swarm.view(peer).told:
-                swarm.wanted_by(peer, want)
+        for neighbour in members:  # and of nobody else: who is no member never leaves, and would share duty for ever
+            want = told[neighbour.peer_id]
+            if want is not Want.NONE and not swarm.view(neighbour.peer_id).told:
+                swarm.wanted_by(neighbour.peer_id, want)
 
     def _apply(self, blob: BlobId, wanted: _Wanted, chosen: set[PeerId]) -> None:
         for peer in set(self._links.following(blob)) - chosen:

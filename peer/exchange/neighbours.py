@@ -60,7 +60,8 @@ class Neighbours:
             if neighbour.link is not None and not neighbour.health.quarantined(now)
         }
 
-    @property
-    def zoned(self) -> bool:
-        """Whether there are members of other zones."""
-        return not all(neighbour.same_zone for neighbour in self._members.values())
+    def zone_mates(self) -> frozenset[PeerId] | None:
+        """The members of this node's zone that are connected; None when all members are of it."""
+        if all(neighbour.same_zone for neighbour in self._members.values()):
+            return None
+        return frozenset(peer for peer, one in self._members.items() if one.same_zone and one.link is not None)
