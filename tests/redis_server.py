@@ -21,7 +21,7 @@ class RedisServer:
     def __init__(self, directory: Path, *, password: str = "") -> None:
         self._directory, self._password = directory, password
         self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -36,19 +36,19 @@ class RedisServer:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         options += ["--dir", str(self._directory), "--logfile", str(self._directory / "redis.log")]
         options += ["--requirepass", self._password] if self._password else []
-        self._process = subprocess.Popen([program, *options], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([program, *options], stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_SECONDS
         while not self._accepts():
-            assert self._process.poll() is None, (self._directory / "redis.log").read_text()
+            assert self.process.poll() is None, (self._directory / "redis.log").read_text()
             assert time.monotonic() < end, f"redis-server does not listen on port {self.port}"
             time.sleep(0.01)
 
     def kill(self) -> None:
         """Take it away as a crash does. Nothing happens when it does not run."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def _accepts(self) -> bool:
         with socket.socket() as probe:

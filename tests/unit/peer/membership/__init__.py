@@ -1,0 +1,1 @@
+"""Membership, module by module."""
