@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from benchmarks.lab.leftovers import owner
 
 SETTLE_SECONDS = 5.0
 """How long a thread or mount that is ending may take to be gone; only a leak waits that long."""
@@ -20,9 +23,18 @@ THREAD_PREFIX = "mows-"
 """Every thread that the project starts has such a name. Libraries keep others for the life of the process."""
 
 
+NAMESPACES = "/run/netns"
+"""Where ``ip netns`` keeps namespaces; it makes a mount of the directory when it makes the first, for good."""
+
+
 def mounts() -> set[str]:
-    """Mount points of this process's namespace."""
-    return {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    """Mount points of this machine, without those of labs that other processes run at the same time."""
+    targets = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    return {target for target in targets - {NAMESPACES} if not _of_another_run(target)}
+
+
+def _of_another_run(target: str) -> bool:
+    return not {owner(part) for part in Path(target).parts} <= {None, os.getpid()}
 
 
 def threads() -> set[threading.Thread]:

@@ -93,7 +93,7 @@ class Node:
 
 
 class Fleet:
-    """Daemons and origin server in a lab. Whatever it starts belongs to `resources`, which must outlive neither lab."""
+    """Daemons and origin server in a lab. Whatever it starts belongs to `resources`, which own the lab already."""
 
     def __init__(self, resources: Resources, lab: Lab, settings: FleetSettings) -> None:
         self.lab = lab

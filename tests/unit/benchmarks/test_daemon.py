@@ -26,3 +26,13 @@ def test_everything_lies_in_one_directory(tmp_path: Path) -> None:
     config = yaml.safe_load((tmp_path / "node" / "mows.yaml").read_text())
     paths = [config["node"]["state_dir"], config["api"]["socket"], *config["mounts"]["allowed_roots"]]
     assert all(Path(path).is_relative_to(tmp_path / "node") for path in paths)
+
+
+def test_it_can_be_started_elsewhere_and_again_in_the_same_directory(tmp_path: Path) -> None:
+    settings = DaemonSettings(tmp_path / "node", 1 << 20, ORIGIN, prefix=["echo"])
+    for _ in range(2):
+        with Daemon(settings) as daemon:
+            daemon.process.wait()
+    lines = daemon.log.read_text().splitlines()
+    assert len(lines) == 2, "one run of echo after the other"
+    assert all("cli daemon --config" in line for line in lines)

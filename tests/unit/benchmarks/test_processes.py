@@ -32,6 +32,14 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert running.process.returncode == -9
 
 
+def test_killing_ends_it_at_once_and_may_be_repeated(tmp_path: Path) -> None:
+    with child(DEAF, tmp_path, piped=True) as running:
+        assert running.hear() == "deaf"
+        running.kill()
+        running.kill()
+        assert running.process.returncode == -9
+
+
 def test_it_leads_a_process_group_of_its_own(tmp_path: Path) -> None:
     with child(FOREVER, tmp_path) as running:
         assert os.getpgid(running.pid) == running.pid != os.getpgrp()
