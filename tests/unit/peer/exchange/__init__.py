@@ -1,0 +1,1 @@
+"""One node between its fetcher and its peers, with twins of both."""

@@ -1,0 +1,81 @@
+"""Who is there, who was, and who may be asked."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from cachefs.errors import PeerCorrupt, PeerUnavailable
+from peer.exchange import Link, Neighbours
+from peer.exchange.neighbours import REMEMBERED
+from tests.unit.peer.exchange.kit import identity
+
+NEAR, FAR = identity("near", zone="z1"), identity("far", zone="z2")
+CONNECTED = cast("Link", object())
+"""Only whether there is one is looked at here."""
+
+
+def met(*, connected: bool = True) -> Neighbours:
+    neighbours = Neighbours("z1")
+    for neighbour in neighbours.joined([NEAR, FAR]):
+        neighbour.link = CONNECTED if connected else None
+    return neighbours
+
+
+def test_who_joins_is_a_member_once() -> None:
+    neighbours = met()
+    assert neighbours.joined([NEAR]) == []
+    assert len(neighbours) == 2
+    assert [one.identity for one in neighbours] == [NEAR, FAR]
+    assert [one.same_zone for one in neighbours] == [True, False]
+    assert neighbours.zone_mates() == frozenset({NEAR.peer_id})
+
+
+def test_one_zone_is_no_zone() -> None:
+    neighbours = Neighbours("z1")
+    neighbours.joined([NEAR])
+    assert neighbours.zone_mates() is None
+
+
+def test_who_leaves_is_marked_and_remembered() -> None:
+    neighbours = met()
+    member = neighbours.get(NEAR.peer_id)
+    assert member
+    assert neighbours.left([NEAR]) == [member]
+    assert member.gone
+    assert neighbours.get(NEAR.peer_id) is None
+    assert neighbours.left([NEAR]) == [], "it is no member any more"
+    assert [one.identity.node_id for one in neighbours.ever()] == ["far", "near"]
+
+
+def test_not_all_who_ever_left_are_remembered() -> None:
+    neighbours = Neighbours("")
+    gone = [identity(f"n{number}") for number in range(REMEMBERED + 5)]
+    neighbours.joined(gone)
+    neighbours.left(gone)
+    ever = [one.identity for one in neighbours.ever()]
+    assert ever == gone[:4:-1], "the last one first"
+
+
+def test_only_who_is_connected_is_asked() -> None:
+    assert met(connected=False).usable(0.0) == {}
+    assert met(connected=False).trusted(0.0) == {}
+    assert met().usable(0.0) == {NEAR.peer_id: True, FAR.peer_id: False}
+
+
+def test_who_failed_is_not_asked_for_a_while_and_what_it_holds_still_counts() -> None:
+    neighbours = met()
+    member = neighbours.get(NEAR.peer_id)
+    assert member
+    member.failed(PeerUnavailable("reset"), 10.0, 0.5, 60.0)
+    assert neighbours.usable(10.0) == {FAR.peer_id: False}
+    assert neighbours.trusted(10.0) == {NEAR.peer_id: True, FAR.peer_id: False}
+    assert neighbours.usable(member.health.usable_at) == {NEAR.peer_id: True, FAR.peer_id: False}
+
+
+def test_who_sent_wrong_bytes_is_neither_asked_nor_trusted() -> None:
+    neighbours = met()
+    member = neighbours.get(NEAR.peer_id)
+    assert member
+    member.failed(PeerCorrupt("wrong"), 10.0, 0.5, 60.0)
+    assert neighbours.usable(69.9) == neighbours.trusted(69.9) == {FAR.peer_id: False}
+    assert NEAR.peer_id in neighbours.usable(70.0)
