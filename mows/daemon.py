@@ -25,12 +25,14 @@ from mows.api.middleware import BearerToken
 from mows.api.services import NodeIdentity, Services
 from mows.cache_admin import CacheAdmin
 from mows.config import Config, load_config
+from mows.errors import ConfigError
 from mows.filling import Filler
 from mows.kernel_mounts import FuseMounter
 from mows.metrics import Metrics, Observed
 from mows.mount import MountServices
 from mows.mounts import Mounts
 from mows.origins import OriginPool
+from mows.peer_files import check_peer_files
 from mows.pins import Pins
 from mows.placement import Inspector
 from mows.ports import no_peers
@@ -171,9 +173,19 @@ def _identity(config: Config) -> NodeIdentity:
 
 
 async def _join_peers(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> PeerNode | None:
-    """This node among its peers, if it has any. It leaves after the fetcher that asks them."""
+    """This node among its peers, if it has any. It leaves after the fetcher that asks them. Raises ConfigError."""
     wanted = settings.peer_settings(config)
-    return await stack.enter_async_context(PeerNode(wanted, store)) if wanted else None
+    if wanted is None:
+        return None
+    await asyncio.to_thread(check_peer_files, config.peers)
+    try:
+        return await stack.enter_async_context(PeerNode(wanted, store))
+    except OSError as error:
+        reason = error.strerror or str(error).removeprefix("peers.listen ")
+        raise ConfigError(
+            f"peers.listen: {reason}",
+            hint="choose an address of this machine with two free ports beside each other, such as 0.0.0.0:9302",
+        ) from error
 
 
 async def _run_until_signal(config: Config) -> None:

@@ -214,6 +214,7 @@ class PeerNode:
     def _updated(self, neighbour: Neighbour, updates: Sequence[HaveUpdate]) -> None:
         """A peer said something: that it lives, at the least."""
         self._roster.heard(neighbour.identity)
+        neighbour.broken = False
         if not updates:
             return
         now = asyncio.get_running_loop().time()
@@ -226,6 +227,7 @@ class PeerNode:
     def _broken(self, neighbour: Neighbour, error: PeerError | None) -> None:
         self._interest.silent(neighbour.peer_id)
         if error is not None:
+            neighbour.broken = True
             neighbour.last_failure = str(error)
             self._roster.suspect(neighbour.peer_id)
         self.exchange.wake()

@@ -16,8 +16,8 @@ class DiscoverySettings:
 
     static: tuple[Address, ...] = ()
     dns: Address | None = None
-    redis: str | None = None
-    """``redis://host:port/db``."""
+    redis: str | None = field(default=None, repr=False)
+    """``redis://host:port/db``. May hold a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

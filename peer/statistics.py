@@ -14,7 +14,7 @@ class PeerStatus:
 
     identity: Identity
     state: str
-    """``up``, ``unreachable`` or ``quarantined``."""
+    """``up``, ``unreachable`` (the connection broke), ``quarantined`` or ``gone`` (no member any more)."""
     reason: str = ""
     """Why it is not up, or the last failure."""
     lane: str = ""

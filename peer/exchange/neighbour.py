@@ -69,6 +69,8 @@ class Neighbour:
         self.lane = ""
         """How the last chunk came: ``bulk`` or ``grpc``."""
         self.gone = False
+        self.broken = False
+        """Whether the last connection broke, and nothing was heard since."""
         self.in_flight = 0
         self.health = PeerHealth()
         self.times = ChunkTimes()
@@ -104,7 +106,7 @@ class Neighbour:
         quarantined = self.health.quarantined(now)
         return PeerStatus(
             identity=self.identity,
-            state="gone" if self.gone else "quarantined" if quarantined else "up" if self.link else "unreachable",
+            state=self._state(now),
             reason=self.last_failure,
             lane=self.lane,
             received_bytes=self.tally.received_bytes,
@@ -116,6 +118,14 @@ class Neighbour:
             corrupt_chunks=self.tally.corrupt_chunks,
             quarantined_seconds=max(0.0, self.health.usable_at - now) if quarantined else 0.0,
         )
+
+    def _state(self, now: float) -> str:
+        """A member lives, as far as others say; unreachable is one whose connection broke, until the next is up."""
+        if self.gone:
+            return "gone"
+        if self.health.quarantined(now):
+            return "quarantined"
+        return "unreachable" if self.broken else "up"
 
 
 def is_its_fault(error: Exception | None) -> bool:

@@ -138,6 +138,8 @@ def test_the_second_daemon_on_one_state_directory_is_refused(home: Home) -> None
         ),
         ("daemon", {"stop_timout": "1s"}, "daemon.stop_timout: unknown key"),
         ("api", {"listen": "192.0.2.1:9301", "token_file": "{home}/token"}, "api.listen: 192.0.2.1:9301"),
+        ("peers", {"listen": "192.0.2.1:9302", "insecure": True}, "peers.listen: 192.0.2.1:9302"),
+        ("peers", {"listen": "127.0.0.1:0", "token_file": "{home}/none"}, "peers.token_file: "),
     ],
 )
 def test_what_cannot_work_stops_the_start_with_one_message(
