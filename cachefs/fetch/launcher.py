@@ -23,7 +23,6 @@ from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.span import Span, SpanPlan
 from cachefs.fetch.wishes import Terms, tiers
-from cachefs.ports import PIECE_BYTES
 from cachefs.types import BlobId
 
 
@@ -109,21 +108,19 @@ class Launcher:
     def _start_from_peers(self, wishes: Sequence[Wish], by_id: dict[BlobId, LiveBlob], now: float) -> None:
         if not self._shared.enabled:
             return
-        for span_plan in self._shared.assign(wishes, by_id, self._peer_room(), now):
+        for span_plan in self._shared.assign(wishes, by_id, self._peer_memory_left(), now):
             live = by_id[span_plan.blob]
             live.flights.begin(span_plan.chunks)
             self._launch_peer(live, span_plan, now)
-        for span_plan in self._shared.late(self.spans, by_id, now):
+        for span_plan in self._shared.late(self.spans, by_id, self._peer_memory_left(), now):
             live = by_id[span_plan.blob]
             span = self._begin(live, span_plan, now)
             job = self._hedges.job(span, live.key)
             self._run(live, span, job, partial(self._hedge_ended, live, span, job))
 
-    def _peer_room(self) -> int:
-        """Chunks that may be asked of peers, as far as memory goes."""
+    def _peer_memory_left(self) -> int:
         others_bytes = self.in_flight_memory_bytes() - self._peer_memory_bytes
-        left_bytes = memory_share(self._settings.memory_bytes // 2, self._peer_memory_bytes, others_bytes)
-        return left_bytes // PIECE_BYTES
+        return memory_share(self._settings.memory_bytes // 2, self._peer_memory_bytes, others_bytes)
 
     def _launch_peer(self, live: LiveBlob, span_plan: SpanPlan, now: float) -> None:
         span = self._begin(live, span_plan, now)

@@ -52,8 +52,13 @@ class SharedBlobs:
         if self._exchange:
             self._exchange.demand(_wants(lives))
 
-    def assign(self, wishes: Iterable[Wish], by_id: Mapping[BlobId, LiveBlob], room: int, now: float) -> list[SpanPlan]:
-        """The chunks to ask of peers now, at most `room`. They are startable, and the caller begins their flights."""
+    def assign(
+        self, wishes: Iterable[Wish], by_id: Mapping[BlobId, LiveBlob], memory_bytes: int, now: float
+    ) -> list[SpanPlan]:
+        """The chunks to ask of peers now, as many as fit into `memory_bytes`, whichever of them it will be.
+
+        They are startable, and the caller begins their flights.
+        """
         assert self._exchange
         free = {blob: live.flights.fetchable for blob, live in by_id.items() if _shared(live)}
         asks: list[Ask] = []
@@ -63,18 +68,22 @@ class SharedBlobs:
             if chunks:
                 asks.append(Ask(wish.blob, chunks, wish.priority, ordered=wish.most_chunks == 1))
                 bills.setdefault(wish.blob, []).append(_Bill(chunks, wish.client, wish.priority))
+        room = memory_bytes // max((_cost_bytes(by_id[blob]) for blob in bills), default=1)
         if not asks or room <= 0:
             return []
         picks = self._exchange.assign(asks, room, now)
         return [_span_plan(pick, bills[pick.blob], _cost_bytes(by_id[pick.blob])) for pick in picks]
 
-    def late(self, spans: Iterable[Span], by_id: Mapping[BlobId, LiveBlob], now: float) -> list[SpanPlan]:
-        """The chunks to ask of a second peer now."""
+    def late(
+        self, spans: Iterable[Span], by_id: Mapping[BlobId, LiveBlob], memory_bytes: int, now: float
+    ) -> list[SpanPlan]:
+        """The chunks to ask of a second peer now, as many as fit into `memory_bytes`."""
         assert self._exchange
         running = {(span.plan.blob, span.plan.chunks.start): span for span in spans if span.plan.peer is not None}
         racing = sum(1 for span in spans if span.plan.peer is not None) - len(running)
         plans = []
-        for pick in self._exchange.late(MOST_HEDGES - racing, now):
+        room = memory_bytes // max((live.key.chunk_bytes for live in by_id.values()), default=1)
+        for pick in self._exchange.late(min(room, MOST_HEDGES - racing), now):
             first = running.get((pick.blob, pick.chunk))
             assert first is not None, "late chunks are in flight"
             bill = _Bill(1 << pick.chunk, first.plan.client, first.plan.priority)

@@ -11,10 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import xxhash
+
 from cachefs.fetch import CachedFile, Fetcher, FetchSettings
+from cachefs.fetch.fill import ChunkSink
 from cachefs.fetch.span import Client
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.ports import Buffer, Origin
+from cachefs.sharing import Exchange
 from cachefs.store import Store, TierSettings
 from cachefs.types import BlobId, BlobKey, ByteRange, Deadline, ObjectInfo
 
@@ -199,14 +203,57 @@ def content(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
+@dataclass
+class Desk:
+    """Sinks, and what reached them."""
+
+    chunks: dict[int, bytes] = field(default_factory=dict)
+    landed: list[int] = field(default_factory=list)
+    aborted: list[int] = field(default_factory=list)
+    accounted: list[tuple[str, int]] = field(default_factory=list)
+
+    def open_sink(self, chunk: int) -> ChunkSink:
+        return Sink(self, chunk)
+
+
+@dataclass
+class Sink:
+    """Keeps the bytes of one chunk."""
+
+    desk: Desk
+    chunk: int
+    data: bytearray = field(default_factory=bytearray)
+
+    def write(self, piece: memoryview) -> None:
+        self.data += piece
+
+    def digest(self) -> bytes:
+        return xxhash.xxh3_128_digest(self.data)
+
+    def commit(self) -> None:
+        self.desk.chunks[self.chunk] = bytes(self.data)
+
+    def abort(self) -> None:
+        self.desk.aborted.append(self.chunk)
+
+
 class World:
     """A store, an origin with one object, and a fetcher."""
 
-    def __init__(self, root: Path, origin: Origin | None = None, changes: FetchSettings | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        origin: Origin | None = None,
+        changes: FetchSettings | None = None,
+        *,
+        exchange: Exchange | None = None,
+        chunk_bytes: int = CHUNK,
+        capacity_bytes: int = 64 << 20,
+    ) -> None:
         self.memory = MemoryOrigin()
         self.origin: Origin = origin or self.memory
-        self.store: Store = open_store(root)
-        self.fetcher = Fetcher(self.store, changes or settings())
+        self.store: Store = open_store(root, capacity_bytes, chunk_bytes)
+        self.fetcher = Fetcher(self.store, changes or settings(), exchange=exchange)
         self.accounted: list[tuple[str, int]] = []
 
     def put(self, key: str, data: bytes = b"") -> ObjectInfo:

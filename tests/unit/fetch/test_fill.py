@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
 
 import pytest
-import xxhash
 
 from cachefs.errors import Interrupted, OriginProtocolError, OriginUnavailable, TierUnavailable
 from cachefs.fetch.fill import ChunkSink, FillJob, FillThreads, Outcome, VerifyJob
@@ -18,6 +16,7 @@ from tests.unit.fetch.kit import (
     BLOB,
     CHUNK,
     LIMIT_SECONDS,
+    Desk,
     Fault,
     ScriptedOrigin,
     breaks_after,
@@ -30,38 +29,6 @@ from tests.unit.fetch.kit import (
 
 SIZE = 5 * CHUNK - 123
 DATA = content(SIZE)
-
-
-@dataclass
-class Desk:
-    """Sinks, and what reached them."""
-
-    chunks: dict[int, bytes] = field(default_factory=dict)
-    landed: list[int] = field(default_factory=list)
-    aborted: list[int] = field(default_factory=list)
-    accounted: list[tuple[str, int]] = field(default_factory=list)
-
-    def open_sink(self, chunk: int) -> ChunkSink:
-        return _Sink(self, chunk)
-
-
-@dataclass
-class _Sink:
-    desk: Desk
-    chunk: int
-    data: bytearray = field(default_factory=bytearray)
-
-    def write(self, piece: memoryview) -> None:
-        self.data += piece
-
-    def digest(self) -> bytes:
-        return xxhash.xxh3_128_digest(self.data)
-
-    def commit(self) -> None:
-        self.desk.chunks[self.chunk] = bytes(self.data)
-
-    def abort(self) -> None:
-        self.desk.aborted.append(self.chunk)
 
 
 class Stage:
