@@ -72,9 +72,10 @@ class PeersServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Have(self, request_iterator, context):
-        """One stream between two nodes carries what the answering node has of all blobs that the caller follows. The first
-        request introduces the caller. For each followed blob everything is told once, then what changed. New batches come
-        at most every 0.1 s, and an empty one every second: a caller that hears nothing for 2.5 s takes the node for dead.
+        """One stream between two nodes carries what the answering node has of all blobs that the caller follows. The answering
+        node introduces itself, then the caller. For each followed blob everything is told once, then what changed. Batches
+        come at most every 0.1 s, and an empty one every second: a caller that hears nothing for 2.5 s takes the node for
+        dead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Never
 
 import grpc
 import grpc.aio
@@ -118,10 +119,10 @@ class Border:
             await handle(Inbound(context, self._traffic))
         except PeerError as error:
             self._count(error)
-            await context.abort(code_of(error), str(error))
+            await _end(context, code_of(error), str(error))
         except Exception:
             log.exception("peer.%s failed: an error of this node", name)
-            await context.abort(grpc.StatusCode.INTERNAL, "an error of this node; its log has more")
+            await _end(context, grpc.StatusCode.INTERNAL, "an error of this node; its log has more")
 
     def _count(self, error: PeerError) -> None:
         reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), None)
@@ -132,3 +133,11 @@ class Border:
         """Wait until the handlers that were cancelled have ended."""
         if self._running:
             await asyncio.wait(self._running)
+
+
+async def _end(context: Context, code: grpc.StatusCode, details: str) -> Never:
+    """End the call. Behind an answer that is stuck no status fits: gRPC resets the stream of a handler that is gone."""
+    try:
+        await context.abort(code, details)
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError(details) from None

@@ -74,19 +74,24 @@ class PeerLink:
     async def run(self, on_updates: OnUpdates) -> None:
         """Keep the stream of haves, and hand on what it brings, until it breaks: always ends in a PeerError.
 
-        `on_updates` is called for heartbeats, too, with nothing in them.
-
-        What is followed is told again from the start each time, so the first update about a blob is whole. Silence
-        for `times.dead_after` is PeerUnavailable.
+        `on_updates` is called for heartbeats, too, with nothing in them. What is followed is told again from the start
+        each time, so the first update about a blob is whole. Silence for `times.dead_after` is PeerUnavailable.
         """
         with ending(self._what("Have")):
             channel = await self._renewed()
             call: HaveCall = channel.stream_stream(path("Have"))(metadata=self._security.metadata())
             try:
+                await self._meet(call)
                 await until_first(self._ask(call), self._listen(call, on_updates))
             finally:
                 call.cancel()
             raise PeerUnavailable(f"{self._what('Have')}: the peer ended the stream")
+
+    async def _meet(self, call: HaveCall) -> None:
+        """Hear first, speak then: who is refused learns why, where a message on its way would only have been lost."""
+        batch = await self._batch(call, self._times.connect)
+        if batch is not None and batch.peer != self.peer.peer_id:
+            raise PeerUnavailable(f"{self._what('Have')}: {batch.peer} answers there, not {self.peer.peer_id}")
 
     async def _ask(self, call: HaveCall) -> None:
         self._unsaid = {}
@@ -107,12 +112,8 @@ class PeerLink:
             self.traffic.sent(len(data))
 
     async def _listen(self, call: HaveCall, on_updates: OnUpdates) -> None:
-        batch = await self._batch(call, self._times.connect)
-        if batch is not None and batch.peer != self.peer.peer_id:
-            raise PeerUnavailable(f"{self._what('Have')}: {batch.peer} answers there, not {self.peer.peer_id}")
-        while batch is not None:
+        while (batch := await self._batch(call, self._times.dead_after)) is not None:
             on_updates(batch.updates)
-            batch = await self._batch(call, self._times.dead_after)
 
     async def _batch(self, call: HaveCall, timeout_seconds: float) -> Batch | None:
         try:

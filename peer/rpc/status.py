@@ -33,6 +33,9 @@ _RECEIVED: dict[grpc.StatusCode, type[PeerError]] = {
 }
 """What a MoWS peer never answers (UNIMPLEMENTED, UNKNOWN, INTERNAL, ...) comes from another service."""
 
+_LOST = "Internal error from Core"
+"""gRPC's words, with INTERNAL, for a message that met the end of its call on the way."""
+
 _PREAMBLE = "failed to connect to all addresses; last error: "
 
 _TLS_ON_ONE_SIDE = "peers.tls must be set on all nodes of the cluster, or on none"
@@ -58,6 +61,8 @@ def code_of(error: PeerError) -> grpc.StatusCode:
 def error_of(code: grpc.StatusCode, details: str, what: str) -> PeerError:
     """What it means that the call `what` (peer and method) ended so."""
     message = f"{what}: {details.removeprefix(_PREAMBLE) or code.name}"
+    if code is Code.INTERNAL and details == _LOST:
+        return PeerUnavailable(f"{what}: the peer ended the call")
     if code is Code.UNAVAILABLE:
         return _unavailable(message)
     return _RECEIVED.get(code, PeerProtocolError)(message)

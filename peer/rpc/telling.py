@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cachefs.errors import PeerProtocolError
 from cachefs.types import BlobId
@@ -14,7 +14,7 @@ from peer.rpc.inbound import Inbound, TooMany
 from peer.rpc.messages import Follows, encode_batches
 from peer.rpc.racing import until_first
 from peer.settings import PeerTimes
-from peer.values import PeerId
+from peer.values import HaveUpdate, PeerId
 
 MAX_FOLLOWED = 4096
 """Blobs that one stream follows. A model has some tens of files; of more blobs than this nothing is told."""
@@ -59,6 +59,7 @@ class Telling:
 
     async def run(self, streams: Streams) -> None:
         """Until the caller has said all; normally until the call is cancelled. Raises PeerError."""
+        await self._say(self._host.identity().peer_id, [])
         first = Follows.decode(await self._call.request(self._times.handshake))
         if first.identity is None:
             raise PeerProtocolError("the first FollowRequest has no identity")
@@ -86,13 +87,14 @@ class Telling:
             subscription.follow(blob, want)
 
     async def _tell(self, subscription: Subscription) -> None:
-        introduction: PeerId | None = self._host.identity().peer_id
         while True:
             subscription.changed.clear()
-            for batch in encode_batches(introduction, subscription.take()):
-                await self._call.answer(batch, self._times.dead_after)
-            introduction = None
+            await self._say(None, subscription.take())
             await asyncio.sleep(self._times.announce)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._times.heartbeat - self._times.announce):
                     await subscription.changed.wait()
+
+    async def _say(self, introduction: PeerId | None, updates: Sequence[HaveUpdate]) -> None:
+        for batch in encode_batches(introduction, updates):
+            await self._call.answer(batch, self._times.dead_after)

@@ -42,6 +42,8 @@ async def listening(talk: Connection) -> AsyncIterator[str]:
         server.close()
         for writer in writers:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

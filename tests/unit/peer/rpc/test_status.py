@@ -67,3 +67,8 @@ def test_unavailable_has_many_faces(details: str, kind: type[errors.PeerError], 
     assert type(error) is kind
     assert hint in error.hint
     assert str(error) == f"there: {details}"
+
+
+def test_a_message_that_met_the_end_of_its_call_is_no_breach() -> None:
+    assert type(error_of(Code.INTERNAL, "Internal error from Core", "there")) is errors.PeerUnavailable
+    assert type(error_of(Code.INTERNAL, "anything else", "there")) is errors.PeerProtocolError
