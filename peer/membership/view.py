@@ -106,8 +106,8 @@ def _other_sizes(living: Iterable[Identity], mine: Identity) -> Iterator[PeerPro
             yield PeerProblem(
                 address=other.address,
                 code="other_chunk_size",
-                message=f"node {other.node_id} cuts blobs into chunks of {other.chunk_bytes} bytes, this node into "
-                f"chunks of {mine.chunk_bytes}: they share nothing",
+                message=f"node {other.node_id} at {other.address} cuts blobs into chunks of {other.chunk_bytes} bytes, "
+                f"this node into chunks of {mine.chunk_bytes}: they share nothing",
                 hint="set the same cache.chunk_bytes on all nodes",
             )
 
