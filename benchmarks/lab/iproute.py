@@ -60,7 +60,10 @@ def _batch(command: Sequence[str], lines: Iterable[str]) -> None:
 
 def _run(command: Sequence[str], text: str) -> str:
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+        # In a group of its own, so that Ctrl-C in the terminal cannot end it half way.
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False, process_group=0
+        )
     except FileNotFoundError as error:
         raise NetworkRefused(f"{command[0]} is missing: install iproute2 and util-linux") from error
     if done.returncode != 0:

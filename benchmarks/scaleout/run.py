@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from benchmarks.node.errors import NodeError
 from benchmarks.node.resources import Resources
 from benchmarks.scaleout import disturbed, undisturbed
 from benchmarks.scaleout.outcome import Outcome
@@ -47,12 +48,15 @@ class Theatre:
         self._runs += 1
         workload = self._workload(settings)
         stage = Stage(self.resources, self.root / f"run-{self._runs}", settings, workload)
-        outcome = SCENARIOS[settings.scenario](stage)
-        told = stage.tally()
-        after = [read(stage.target(node)) for node in stage.everybody]
-        result = assemble(settings, workload, outcome, after, told)
+        try:
+            outcome = SCENARIOS[settings.scenario](stage)
+            told = stage.tally()
+            after = [read(stage.target(node)) for node in stage.everybody]
+        except NodeError:  # its message says all; whatever else goes wrong, the logs are still needed
+            stage.tear_down()
+            raise
         stage.tear_down()
-        return result
+        return assemble(settings, workload, outcome, after, told)
 
     def run_with_alone(self, settings: RunSettings) -> tuple[Result, Result]:
         """One run, and before it a cold start of one node on the same links: T(1)."""
