@@ -5,60 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks.node.daemon import Daemon
-from cli import main
 from cli.exit_codes import ExitCode
 from tests.cluster.loopback import Loopback, address, host, running_nodes
+from tests.cluster.views import SOURCE, known, peers_of, problems, warm
 from tests.fuse.node import BUCKET, CHUNK, eventually, some_bytes
 from tests.redis_server import free_port
 
 SIZE = 8 << 20
-SOURCE = f"oss://{BUCKET}/m/"
-
-
-def peers_of(daemon: Daemon) -> dict[str, Any]:
-    """``GET /v1/peers``."""
-    return daemon.call("GET", "/peers")
-
-
-def known(daemon: Daemon) -> list[str]:
-    """The nodes that answered this one."""
-    return [peer["node"] for peer in peers_of(daemon)["peers"]]
-
-
-def problems(daemon: Daemon) -> dict[str, str]:
-    """Code of each problem by its address."""
-    return {problem["address"]: problem["code"] for problem in peers_of(daemon)["problems"]}
-
-
-def warm(daemon: Daemon) -> dict[str, Any]:
-    """Bring everything into the cache of a node; the finished prewarm."""
-    job = daemon.call("POST", "/prewarms", {"sources": [SOURCE]})["id"]
-    state: dict[str, Any] = {}
-
-    def finished() -> bool:
-        state.update(daemon.call("GET", f"/prewarms/{job}"))
-        return state["state"] not in {"pending", "warming"}
-
-    eventually(finished, "the prewarm ends")
-    assert state["state"] == "warm", state["error"]
-    return state
-
-
-@pytest.fixture
-def mows(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command against a daemon; what it printed."""
-
-    def run(daemon: Daemon, *words: str, code: ExitCode = ExitCode.OK) -> str:
-        capsys.readouterr()
-        assert main([*words, "--socket", str(daemon.socket)]) == code
-        return capsys.readouterr().out
-
-    return run
 
 
 def test_who_gives_what_to_whom(mows: Callable[..., str]) -> None:
