@@ -120,6 +120,8 @@ class Border:
         except PeerError as error:
             self._count(error)
             await _end(context, code_of(error), str(error))
+        except grpc.aio.BaseError as error:  # reading or writing met the end of the call before its cancellation did
+            raise asyncio.CancelledError(str(error)) from None
         except Exception:
             log.exception("peer.%s failed: an error of this node", name)
             await _end(context, grpc.StatusCode.INTERNAL, "an error of this node; its log has more")

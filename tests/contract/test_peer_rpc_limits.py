@@ -124,3 +124,21 @@ async def test_a_standard_client_is_served(world: World, channel: grpc.aio.Chann
     wanted = pb.FetchRequest(blob=bytes.fromhex(key.blob_id), caller=ME.peer_id)
     head, piece = [part async for part in stub.Fetch(wanted)]
     assert (head.head.size, piece.data) == (10, b"some bytes")
+
+
+async def test_callers_that_leave_in_the_midst(tmp_path: Path) -> None:
+    """A message on its way then fails before the handler is cancelled: nobody's error, and nothing is logged."""
+    async with serving(tmp_path) as world, grpc.aio.insecure_channel(world.server.address) as channel:
+        key = world.shelf.put(bytes(16 * MIB), 16 * MIB)
+        request = pb.FetchRequest(blob=bytes.fromhex(key.blob_id), caller=ME.peer_id).SerializeToString()
+        begun: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path("Fetch"))
+
+        async def leave_after(messages: int) -> None:
+            call = begun(request, timeout=60.0)
+            for _ in range(messages):
+                await call.read()
+            call.cancel()
+
+        for _ in range(20):
+            await asyncio.gather(*(leave_after(messages) for messages in range(8)))
+        assert world.server.rejected == {}
