@@ -132,7 +132,7 @@ class SharedBlobs:
 
 
 def _shared(live: LiveBlob) -> bool:
-    return live.corruptions == 0
+    return live.blob is None or not live.blob.rejected
 
 
 def _wants(lives: Iterable[LiveBlob]) -> dict[BlobKey, Want]:

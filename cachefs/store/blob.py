@@ -72,6 +72,8 @@ class Blob:
         """The data file. Use it with explicit offsets only; it is closed with the last release."""
         self.sealed: bool = False
         """Whether all chunks are PRESENT and have the object's CRC-64, where that is known."""
+        self.rejected: bool = False
+        """Whether the whole turned out to be wrong, and was not right since. True before the first chunk is MISSING."""
         self.tier = tier
         self.calls = calls
         self.meta = meta
@@ -80,7 +82,7 @@ class Blob:
         self._files = files
         self._index = index
         self._states = index.states
-        self._lock = threading.Lock()  # guards _index, _writing, meta and sealed
+        self._lock = threading.Lock()  # guards _index, _writing, meta, sealed and rejected
         self._writing: set[int] = set()
         self.write_turn = threading.Lock()
         """Guards nothing. Who writes to the data file takes it: the kernel lets one writer at a time into a file, and
@@ -239,10 +241,11 @@ class Blob:
         expected = self.meta.crc64
         if expected is not None and (found := self._whole_crc64()) != expected:
             self._reject_all(expected, found)
-        self.sealed = True
+        self.sealed, self.rejected = True, False
 
     def _reject_all(self, expected: int, found: int | None) -> None:
         self._counters.add(Event.CORRUPT_BLOBS)
+        self.rejected = True
         self._clear(self._index.clear_all)
         told = "unreadable" if found is None else f"{found:016x}"
         raise CorruptBlob(f"{self.key.uri}: CRC-64 of the whole is {told}, the origin says {expected:016x}")

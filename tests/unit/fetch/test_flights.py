@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachefs.fetch.flights import Flights, Mark, next_run
+from cachefs.fetch.flights import Flights, Mark, next_run, only
 from cachefs.store import ChunkState
 
 MISSING, PRESENT, SUSPECT = ChunkState.MISSING, ChunkState.PRESENT, ChunkState.SUSPECT
@@ -91,3 +91,20 @@ def test_quiet_is_when_nothing_will_happen_by_itself() -> None:
     states[0] = PRESENT
     flights.resume(1.0)
     assert flights.quiet
+
+
+def test_what_may_be_fetched_as_a_set() -> None:
+    states = [MISSING, PRESENT, SUSPECT, MISSING, MISSING]
+    flights = Flights(5, states.__getitem__)
+    assert flights.fetchable == 0b11001
+    flights.begin(range(3, 4))
+    flights.pause(0, until=5.0)
+    assert flights.fetchable == 0b10000
+    assert Flights(0, states.__getitem__).fetchable == 0
+
+
+def test_only_some_may_be_fetched_and_what_is_suspect_be_verified_all_the_same() -> None:
+    marks = bytes([Mark.FETCH, Mark.FETCH, Mark.VERIFY, Mark.FLYING, Mark.PAUSED, Mark.IDLE, Mark.FETCH])
+    narrowed = only(marks, 0b1000010)
+    assert narrowed == bytes([Mark.IDLE, Mark.FETCH, Mark.VERIFY, Mark.FLYING, Mark.PAUSED, Mark.IDLE, Mark.FETCH])
+    assert Mark.FETCH not in only(marks, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xxhash
+
 from cachefs.fetch.overflow import Overflow, OverflowWriter
 from cachefs.types import BlobId
 from tests.unit.fetch.kit import BLOB
@@ -57,3 +59,12 @@ def test_a_writer_hands_over_the_whole_chunk_and_only_on_commit() -> None:
     writer.commit()
     writer.abort()
     assert kept == [bytearray(b"abcdef")]
+
+
+def test_a_writer_tells_the_hash_of_what_was_written() -> None:
+    writer = OverflowWriter(6, lambda _: None)
+    assert writer.digest() == xxhash.xxh3_128_digest(b"")
+    writer.write(memoryview(b"abc"))
+    assert writer.digest() == xxhash.xxh3_128_digest(b"abc")
+    writer.write(memoryview(b"def"))
+    assert writer.digest() == xxhash.xxh3_128_digest(b"abcdef")
