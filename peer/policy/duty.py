@@ -138,10 +138,10 @@ def quota(nodes: int) -> int:
 def origin_now(view: OriginView) -> ChunkSet:
     """What this node may ask the origin for now: some of `view.missing`, at most as many as its quota leaves.
 
-    A node alone has nobody to share with: it may ask for everything, and the fetcher's own limits hold.
+    A node alone has nobody to share with: it may ask for everything that nobody holds, as the fetcher's limits have it.
     """
     if view.nodes <= 1:
-        return view.missing
+        return view.missing if view.relief else view.missing & ~view.held & ~view.fetching
     free = quota(view.nodes) - view.running
     granted = 0
     for wanted in _by_importance(view):

@@ -46,6 +46,13 @@ def test_a_node_alone_asks_for_everything() -> None:
     assert duty(PeerId("a@1"), [PeerId("a@1")], BlobId("b"), CHUNKS) == Duty(first=ALL, second=0)
 
 
+def test_a_node_alone_leaves_to_its_peers_what_they_hold_or_get() -> None:
+    """A joiner among nodes that have it all wants it alone, and the origin may be gone."""
+    alone = view(nodes=1, duty=Duty(first=ALL, second=0), held=0b0011, fetching=0b0100)
+    assert origin_now(alone) == ALL & ~0b0111
+    assert origin_now(replace(alone, relief=True)) == ALL
+
+
 def test_an_empty_blob_has_no_owners() -> None:
     nodes = [PeerId("a@1"), PeerId("b@1")]
     assert duty(nodes[0], nodes, BlobId("b"), 0) == Duty(first=0, second=0)
