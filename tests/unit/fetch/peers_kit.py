@@ -109,6 +109,7 @@ class TwinExchange:
         self.allowed: ChunkSet = EVERYTHING
         self.scripts: deque[Script] = deque()
         self.wanted: dict[BlobKey, Want] = {}
+        self.demands: list[dict[BlobKey, Want]] = []
         self.asks: list[list[Ask]] = []
         self.most: list[int] = []
         self.urgent: list[ChunkSet] = []
@@ -139,6 +140,7 @@ class TwinExchange:
 
     def demand(self, wants: Mapping[BlobKey, Want]) -> None:
         self.wanted = dict(wants)
+        self.demands.append(self.wanted)
 
     def assign(self, asks: Sequence[Ask], most: int, now: float) -> list[PeerChunk]:
         self.asks.append(list(asks))
