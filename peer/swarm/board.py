@@ -102,7 +102,9 @@ class Board:
         if not followers:
             del self._followers[blob]
         if swarm := self._swarms.get(blob):
-            swarm.wanted_by(follower.peer, Want.NONE)
+            back = any(other.peer == follower.peer for other in followers)  # over another connection already
+            if follower.peer in swarm.peers and not back:
+                swarm.wanted_by(follower.peer, Want.NONE)
             self.drop_if_idle(blob)
 
     def found(self, blob: BlobId, chunk_count: int, mine: ChunkSet) -> None:

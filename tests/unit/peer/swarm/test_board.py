@@ -144,6 +144,28 @@ def test_who_unfollows_wants_nothing() -> None:
     assert swarm.wanters() == []
 
 
+def test_the_end_of_an_old_connection_takes_nothing_from_the_new_one() -> None:
+    board = Desk().board
+    swarm = board.want(KEY, Want.ALL, 0)
+    old, new = board.subscribe(A), board.subscribe(A)
+    old.follow(BLOB, Want.ALL)
+    new.follow(BLOB, Want.ALL)
+    old.close()
+    assert swarm.wanters() == [A]
+    new.close()
+    assert swarm.wanters() == []
+
+
+def test_the_connection_of_who_left_may_end_later() -> None:
+    board = Desk().board
+    swarm = board.want(KEY, Want.ALL, 0)
+    follower = board.subscribe(A)
+    follower.follow(BLOB, Want.ALL)
+    board.left([A])
+    follower.close()
+    assert swarm.peers == {}, "nothing is remembered of the dead"
+
+
 def test_who_left_is_forgotten_in_every_swarm() -> None:
     board = Desk().board
     swarms = [board.want(key, Want.ALL, 0) for key in (KEY, OTHER)]
