@@ -10,6 +10,8 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from benchmarks.simulate import document, validate
@@ -117,12 +119,17 @@ def _validate(arguments: Sequence[str]) -> int:
 def _report(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulate report", description=document.__doc__)
     parser.add_argument("--nodes", type=int, nargs="+", default=[100, 1000])
+    scenarios = {
+        name: scenario
+        for nodes in parser.parse_args(arguments).nodes
+        for name, scenario in document.runs(nodes).items()
+    }
     results = {}
-    for nodes in parser.parse_args(arguments).nodes:
-        for name, scenario in document.runs(nodes).items():
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            results[name] = simulate(scenario, document.REAL_CHUNK_BYTES)
-            print(as_text(results[name]), file=sys.stderr, flush=True)
+    with ProcessPoolExecutor() as pool:
+        running = pool.map(simulate, scenarios.values(), repeat(document.REAL_CHUNK_BYTES))
+        for name, result in zip(scenarios, running, strict=True):
+            print(f"{name}: {as_text(result)}", file=sys.stderr, flush=True)
+            results[name] = result
     print(as_rows(results))
     return 1 if any(result.unfinished for result in results.values()) else 0
 

@@ -313,7 +313,7 @@ class SimNode:
         self._usable.discard(peer)
         self._around.later(health.usable_at - self._around.now + 1e-6, self._again, peer)
         self._transfers.ended(transfer, 0, self._around.now)
-        self._decide()
+        self.wake_soon()
 
     def _again(self, peer: PeerId) -> None:
         """A peer may be asked again, unless something else happened with it."""
