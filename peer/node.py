@@ -222,7 +222,7 @@ class PeerNode:
             if swarm := self._host.board.get(update.blob):
                 swarm.told(neighbour.peer_id, update, now)
         self._interest.heard(neighbour.peer_id, [update.blob for update in updates])
-        self.exchange.wake()
+        self.exchange.told()
 
     def _broken(self, neighbour: Neighbour, error: PeerError | None) -> None:
         self._interest.silent(neighbour.peer_id)

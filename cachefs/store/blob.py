@@ -22,7 +22,7 @@ from cachefs.store.index import Index
 from cachefs.store.meta import Meta, write_meta
 from cachefs.store.oscalls import Calls, Step
 from cachefs.store.placement import BLOCK_BYTES, blocks
-from cachefs.store.tier import BlobFiles, Tier
+from cachefs.store.tier import STAT_BLOCK_BYTES, BlobFiles, Tier
 from cachefs.store.values import ChunkState
 from cachefs.store.writer import ChunkWriter
 from cachefs.types import BlobId, BlobKey, ByteRange
@@ -100,6 +100,10 @@ class Blob:
     def have(self) -> ChunkSet:
         """The chunks that are PRESENT, as a bitset."""
         return int(self._states.translate(_PRESENT_DIGITS)[::-1] or b"0", 2)
+
+    def data_bytes(self) -> int:
+        """Blocks of the data file. Raises OSError."""
+        return self.calls(Step.DATA_MEASURE, os.fstat, self.fd).st_blocks * STAT_BLOCK_BYTES
 
     def state(self, chunk: int) -> ChunkState:
         """The chunk's state now. IndexError beyond the last chunk."""

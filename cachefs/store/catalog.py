@@ -37,6 +37,8 @@ class Entry:
     """Who pinned it."""
     blob: Blob | None = None
     """Open while there are references."""
+    beside_bytes: int | None = None
+    """Blocks of its directory that are not data; None while nobody asked."""
 
     @property
     def key(self) -> BlobKey:

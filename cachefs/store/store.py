@@ -306,9 +306,14 @@ class Store:
             return []
 
     def _measure(self, entry: Entry) -> int | None:
+        """Asked after every chunk: what is beside the data never changes, so the directory is looked at only once."""
         tier = self._tiers[entry.tier]
         try:
-            return tier.allocated_bytes(entry.blob_id)
+            if entry.blob is None:
+                return tier.allocated_bytes(entry.blob_id)
+            if entry.beside_bytes is None:
+                entry.beside_bytes = tier.allocated_bytes(entry.blob_id) - entry.blob.data_bytes()
+            return entry.blob.data_bytes() + entry.beside_bytes
         except OSError as error:
             tier.fault(Step.DATA_MEASURE, error)
             return None

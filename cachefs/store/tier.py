@@ -27,6 +27,9 @@ from cachefs.types import BlobId
 
 log = logging.getLogger(__name__)
 
+STAT_BLOCK_BYTES = 512
+"""The unit of `st_blocks`, on every file system."""
+
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _OPEN = os.O_RDWR | os.O_CLOEXEC
 
@@ -195,4 +198,4 @@ class Tier:
 
 def _allocated_bytes(directory: Path) -> int:
     inner = sum(entry.stat(follow_symlinks=False).st_blocks for entry in os.scandir(directory))
-    return 512 * (inner + os.stat(directory).st_blocks)
+    return STAT_BLOCK_BYTES * (inner + os.stat(directory).st_blocks)

@@ -64,6 +64,7 @@ class PeerExchange:
         self._wants: Mapping[BlobKey, Want] = {}
         self._duties: dict[BlobId, Duties] = {}
         self._landed: deque[tuple[BlobId, int]] = deque()
+        self._landing = False
         self._chunk_times = ChunkTimes()
         self._origin_times = ChunkTimes()
         self._past_takeovers = 0
@@ -78,6 +79,14 @@ class PeerExchange:
     def wake(self) -> None:
         """Something changed at the peers."""
         self._wake()
+
+    def told(self) -> None:
+        """Peers said what they have. With every slot taken nothing can be asked for before one is free, and that wakes.
+
+        Dozens of peers that say something ten times a second each would otherwise keep the fetcher busy with looking.
+        """
+        if len(self.requests) < self._limits.downloads:
+            self._wake()
 
     @property
     def takeovers(self) -> int:
@@ -171,8 +180,11 @@ class PeerExchange:
             duties.rates.origin.ended(nbytes, self._loop.time())
 
     def landed(self, blob: BlobId, chunk: int) -> None:
-        """See `Exchange.landed`. On any thread."""
+        """See `Exchange.landed`. On any thread. Chunks that come while the loop is busy wake it once."""
         self._landed.append((blob, chunk))
+        if self._landing:
+            return
+        self._landing = True
         try:
             self._loop.call_soon_threadsafe(self._note_landed)
         except RuntimeError:  # the loop is closed: nobody follows us any more
@@ -282,6 +294,7 @@ class PeerExchange:
             self._board.drop_if_idle(chunk.blob)
 
     def _note_landed(self) -> None:
+        self._landing = False  # first: what is appended from here on is either seen below, or wakes the loop again
         while self._landed:
             self._board.landed(*self._landed.popleft())
 
