@@ -36,6 +36,12 @@ class Hedges:
                 self._won[blob, chunk] = data
                 span.cancel()
 
+    def lost(self, blob: BlobId, chunk: int, spans: Iterable[Span]) -> None:
+        """The first peer's chunk landed: nobody needs what the second still sends."""
+        for span in spans:
+            if span.plan.peer and span.plan.blob == blob and chunk in span.plan.chunks:
+                span.cancel()
+
     def taken(self, span: Span, *, landed: bool) -> bytearray | None:
         """The first span ended: the bytes to keep instead, unless its own landed."""
         data = self._won.pop((span.plan.blob, span.plan.chunks.start), None)

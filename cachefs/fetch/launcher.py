@@ -131,6 +131,8 @@ class Launcher:
         now = self._loop.time()
         live.flights.end(span.plan.chunks)
         self._shared.ended(span, outcome, now)
+        if outcome.landed:
+            self._hedges.lost(live.blob_id, span.plan.chunks.start, self.spans)
         kept = self._hedges.taken(span, landed=bool(outcome.landed))
         if kept is not None and live.flights.fetchable >> span.plan.chunks.start & 1:
             live.flights.begin(span.plan.chunks)

@@ -46,6 +46,12 @@ def test_a_request_to_the_origin_is_not_called_off() -> None:
     assert hedges.taken(origin, landed=False) is None
 
 
+def test_if_the_first_landed_the_second_is_called_off() -> None:
+    hedges, racer, other, origin = Hedges(1.0), span(range(3, 4)), span(range(4, 5)), span(range(2, 6), of_peer=False)
+    hedges.lost(BLOB, 3, [other, racer, origin])
+    assert (racer.cancelled, other.cancelled, origin.cancelled) == (True, False, False)
+
+
 def test_what_is_called_off_already_is_left_alone() -> None:
     hedges, first = Hedges(1.0), span(range(3, 4))
     first.cancel()
