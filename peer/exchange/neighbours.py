@@ -32,9 +32,18 @@ class Neighbours:
 
     def joined(self, identities: Iterable[Identity]) -> list[Neighbour]:
         """New members."""
-        fresh = [Neighbour(identity, self._zone) for identity in identities if identity.peer_id not in self._members]
+        fresh = [self._met(identity) for identity in identities if identity.peer_id not in self._members]
         self._members.update((neighbour.peer_id, neighbour) for neighbour in fresh)
         return fresh
+
+    def _met(self, identity: Identity) -> Neighbour:
+        """The same run of a node is the same neighbour when it comes back: no partition ends a quarantine."""
+        for neighbour in self._left:
+            if neighbour.peer_id == identity.peer_id:
+                self._left.remove(neighbour)
+                neighbour.identity, neighbour.gone = identity, False
+                return neighbour
+        return Neighbour(identity, self._zone)
 
     def left(self, identities: Iterable[Identity]) -> list[Neighbour]:
         """Members that are none any more."""

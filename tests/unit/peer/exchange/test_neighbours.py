@@ -47,6 +47,27 @@ def test_who_leaves_is_marked_and_remembered() -> None:
     assert [one.identity.node_id for one in neighbours.ever()] == ["far", "near"]
 
 
+def test_who_comes_back_is_who_it_was() -> None:
+    """As after a partition: it is still in quarantine, and shown once."""
+    neighbours = met()
+    member = neighbours.get(NEAR.peer_id)
+    assert member
+    member.failed(PeerCorrupt("wrong"), 10.0, 0.5, 60.0)
+    neighbours.left([NEAR])
+    assert neighbours.joined([NEAR]) == [member]
+    assert NEAR.peer_id not in neighbours.usable(20.0)
+    assert sorted(one.identity.node_id for one in neighbours.ever()) == ["far", "near"]
+    assert not member.gone
+
+
+def test_another_run_of_a_node_is_another_neighbour() -> None:
+    neighbours = met()
+    neighbours.left([NEAR])
+    (fresh,) = neighbours.joined([identity("near", zone="z1", boot_id="2")])
+    assert fresh.health.usable_at == 0.0
+    assert len(neighbours.ever()) == 3
+
+
 def test_not_all_who_ever_left_are_remembered() -> None:
     neighbours = Neighbours("")
     gone = [identity(f"n{number}") for number in range(REMEMBERED + 5)]
