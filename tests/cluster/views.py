@@ -50,7 +50,17 @@ def _are_up(daemon: Daemon, nodes: set[str]) -> bool:
 
 def warm(daemon: Daemon, source: str = SOURCE) -> dict[str, Any]:
     """Bring everything into the cache of a node; the finished prewarm."""
-    job = start_warming(daemon, source)
+    return end_of(daemon, start_warming(daemon, source))
+
+
+def start_warming(daemon: Daemon, source: str = SOURCE) -> str:
+    """Begin it; the id of the prewarm."""
+    job: str = daemon.call("POST", "/prewarms", {"sources": [source]})["id"]
+    return job
+
+
+def end_of(daemon: Daemon, job: str) -> dict[str, Any]:
+    """Wait until a prewarm is finished, and it must be well; what it says then."""
     state: dict[str, Any] = {}
 
     def finished() -> bool:
@@ -60,9 +70,3 @@ def warm(daemon: Daemon, source: str = SOURCE) -> dict[str, Any]:
     eventually(finished, "the prewarm ends")
     assert state["state"] == "warm", state["error"]
     return state
-
-
-def start_warming(daemon: Daemon, source: str = SOURCE) -> str:
-    """Begin it; the id of the prewarm."""
-    job: str = daemon.call("POST", "/prewarms", {"sources": [source]})["id"]
-    return job
