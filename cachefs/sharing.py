@@ -113,7 +113,10 @@ class Exchange(Protocol):
         ...
 
     def demand(self, wants: Mapping[BlobKey, Want]) -> None:
-        """The blobs that miss chunks which this node wants, from now on. Those not named are wanted no more."""
+        """The blobs that miss chunks which this node wants, from now on. Those not named are wanted no more.
+
+        Begins a round: `assign` and `origin` reckon with what they gave out since.
+        """
         ...
 
     def assign(self, asks: Sequence[Ask], most: int, now: float) -> list[PeerChunk]:

@@ -67,6 +67,8 @@ class PeerExchange:
         self._landing = False
         self._chunk_times = ChunkTimes()
         self._origin_times = ChunkTimes()
+        self._granted = 0
+        """Chunks given out by `origin` since the last `demand`, perhaps not asked for yet: one quota for all blobs."""
         self._past_takeovers = 0
         self.requests = Requests()
 
@@ -95,6 +97,7 @@ class PeerExchange:
 
     def demand(self, wants: Mapping[BlobKey, Want]) -> None:
         """See `Exchange.demand`."""
+        self._granted = 0
         if wants == self._wants:
             return
         before, self._wants = self._wants, dict(wants)
@@ -155,7 +158,10 @@ class PeerExchange:
         if not self._interest.settled(blob, now):
             return 0
         around = self._around(self._neighbours.trusted(now))
-        granted = duties.origin(startable, urgent, around, self._origin_times, now)
+        running = self._granted + sum(len(one.swarm.fetching) for one in self._duties.values())
+        granted = duties.origin(startable, urgent, running, around, self._origin_times, now)
+        if not duties.alone:
+            self._granted += granted.bit_count()
         if unserved := urgent & ~granted:
             self._interest.urge(duties, unserved, around, now)
         return granted

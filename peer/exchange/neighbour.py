@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cachefs.errors import CacheError, Interrupted, PeerBusy, PeerCorrupt, PeerError, PeerLacks
+from cachefs.errors import PeerBusy, PeerCorrupt, PeerError, PeerLacks
 from cachefs.sharing import ChunkSet, ChunkStream, Want
 from cachefs.types import BlobId, BlobKey, Deadline
 from peer.policy.health import PeerHealth
@@ -130,4 +130,4 @@ class Neighbour:
 
 def is_its_fault(error: Exception | None) -> bool:
     """Whether an outcome says something about the peer, and not about this node's own cache or wishes."""
-    return isinstance(error, CacheError) and not isinstance(error, Interrupted)
+    return isinstance(error, PeerError)

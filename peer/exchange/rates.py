@@ -16,6 +16,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._landed: deque[tuple[float, int]] = deque()
+        self._landed_bytes = 0
         self._busy_since: float | None = None
         self._running = 0
 
@@ -24,6 +25,7 @@ class Meter:
         if self._running == 0:
             self._busy_since = now
             self._landed.clear()
+            self._landed_bytes = 0
         self._running += 1
 
     def ended(self, nbytes: int, now: float) -> None:
@@ -31,15 +33,16 @@ class Meter:
         self._running = max(0, self._running - 1)
         if nbytes:
             self._landed.append((now, nbytes))
+            self._landed_bytes += nbytes
 
     def bytes_per_second(self, now: float) -> float | None:
         """None while that is not known."""
         while self._landed and self._landed[0][0] < now - WINDOW_SECONDS:
-            self._landed.popleft()
+            self._landed_bytes -= self._landed.popleft()[1]
         if self._busy_since is None:
             return None
         seconds = min(now - self._busy_since, WINDOW_SECONDS)
-        return sum(nbytes for _, nbytes in self._landed) / seconds if seconds >= LEAST_SECONDS else None
+        return self._landed_bytes / seconds if seconds >= LEAST_SECONDS else None
 
 
 class Rates:

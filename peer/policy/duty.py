@@ -62,7 +62,7 @@ class OriginView:
     urgent: ChunkSet
     """Readers wait for it: here, or where they asked us for it as its owner."""
     running: int
-    """Requests of this node to the origin for this blob, now."""
+    """Requests of this node to the origin now, for whatever blob: a model has many, and the origin is one."""
     nodes: int
     """Nodes that want the blob, with this one."""
     relief: bool
@@ -70,7 +70,7 @@ class OriginView:
     swarm_missing: ChunkSet
     """What the swarm as a whole still misses, chunks under way included."""
     overdue: ChunkSet = 0
-    """Late for so long that the second-ranked owner failed as well: whoever misses it helps itself."""
+    """Late for so long that all who rank before this node failed as well: it is this one's turn."""
     waiting: ChunkSet = 0
     """Nobody held or fetched it a while ago either, longer than news takes to come round: its owner is busy."""
 
@@ -97,6 +97,10 @@ class DutyTable:
         """`duty` among `nodes`. Costs what came since the last call; what left is forgotten."""
         self._beaten = {node: self._beaten_by(node) for node in nodes if node != self._me}
         return _duty(self._beaten.values(), len(self._mine))
+
+    def rank(self, chunk: int) -> int:
+        """How many of the nodes of the last call come before this one for `chunk`: 0 for its first owner."""
+        return sum(chunks >> chunk & 1 for chunks in self._beaten.values())
 
     def _beaten_by(self, node: PeerId) -> ChunkSet:
         known = self._beaten.get(node)
@@ -131,7 +135,7 @@ def _duty(beaten: Iterable[ChunkSet], chunk_count: int) -> Duty:
 
 
 def quota(nodes: int) -> int:
-    """Requests to the origin that each of `nodes` may have running for one blob (rule 5)."""
+    """Requests to the origin that each of `nodes` may have running (rule 5)."""
     return max(1, -(-SWARM_REQUESTS // nodes))
 
 

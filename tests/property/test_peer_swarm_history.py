@@ -123,7 +123,8 @@ class Fleet:
         return Around(node.id, {other.id: True for other in self.others(node)}, None)
 
     def ask_origin(self, node: Node, most: int = SLOTS) -> None:
-        granted = node.duties.origin(node.startable, 0, self.around(node), ChunkTimes(), self.now)
+        running = len(node.duties.swarm.fetching)
+        granted = node.duties.origin(node.startable, 0, running, self.around(node), ChunkTimes(), self.now)
         assert granted & ~node.startable == 0, "only what was offered"
         for chunk in bitset.each(bitset.lowest(granted, most)):
             self.asked[node.id, chunk] += 1

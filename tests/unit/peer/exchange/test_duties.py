@@ -43,7 +43,8 @@ class World:
 
     def origin(self, urgent: ChunkSet = 0, *, now: float = 0.0, startable: ChunkSet | None = None) -> ChunkSet:
         wanted = self.swarm.all & ~self.swarm.mine & ~self.swarm.fetching_bits if startable is None else startable
-        return self.duties.origin(wanted, urgent, self.around, ChunkTimes(), now)
+        running = len(self.swarm.fetching)
+        return self.duties.origin(wanted, urgent, running, self.around, ChunkTimes(), now)
 
     def near_only(self, now: float = 0.0) -> ChunkSet:
         return self.duties.near_only(ALL, self.around, ChunkTimes(), now)
