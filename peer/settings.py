@@ -67,6 +67,9 @@ class PeerTimes:
     connect: float = 2.0
     chunk: float = 30.0
     """One chunk from a peer ends within this time."""
+    silent: float = 5.0
+    """And while one is waited for, something of it comes within this time: a firewall may lose the bulk lane of a peer
+    whose heartbeats go on. Longer than the pauses that an uplink limit makes."""
     idle: float = 30.0
     """A connection nothing came over for so long is closed."""
     handshake: float = 5.0

@@ -108,7 +108,7 @@ class LaneClient:
     ) -> ChunkStream:
         shown = ticket(deadline)
         try:
-            link = Link(peer, deadline, self._times.connect)
+            link = Link(peer, deadline, self._times.connect, self._times.silent)
             self._pool.add(link)
             return self._stream(link, key, request, deadline, shown)
         except (PeerBusy, PeerLacks):

@@ -37,8 +37,13 @@ class Link:
     Every failure is PeerUnavailable or PeerProtocolError. After one the link is good for nothing but `close`.
     """
 
-    def __init__(self, peer: Identity, deadline: Deadline, connect_seconds: float) -> None:
+    def __init__(self, peer: Identity, deadline: Deadline, connect_seconds: float, silent_seconds: float) -> None:
+        """Connect. A peer of which nothing comes for `silent_seconds` is given up, though the deadline is far.
+
+        That is noticed after twice the time at most: the kernel counts from the call, and not from the last byte.
+        """
         self.peer = peer
+        self._silent_seconds = silent_seconds
         self.idle_since = 0.0
         """For the pool."""
         self._name = f"bulk lane of {peer.peer_id} at {peer.address.rpartition(':')[0]}:{peer.lane_port}"
@@ -80,7 +85,8 @@ class Link:
         self._wake_at(WAKE_BYTES if more_bytes >= WAKE_BYTES else 1)
         got = 0
         while got < len(into):
-            self._arm(socket.SO_RCVTIMEO, self._left(deadline, f"{got} of {len(into)} bytes came"))
+            left = self._left(deadline, f"{got} of {len(into)} bytes came")
+            self._arm(socket.SO_RCVTIMEO, min(left, self._silent_seconds))
             try:
                 more = self._socket.recv_into(into[got:], 0, socket.MSG_WAITALL)
             except OSError as error:
@@ -139,7 +145,7 @@ class Link:
 
     def _lost(self, error: OSError) -> PeerUnavailable:
         if isinstance(error, BlockingIOError):
-            return PeerUnavailable(f"{self._name}: silent until the deadline")
+            return PeerUnavailable(f"{self._name}: silent for {self._silent_seconds:g} s, or until the deadline")
         return PeerUnavailable(f"{self._name}: {error.strerror or error}")
 
 

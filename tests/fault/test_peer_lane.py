@@ -342,7 +342,7 @@ def test_a_peer_that_is_silent() -> None:
         heard.wait(30)
 
     with speaking(silent) as peer:
-        with pytest.raises(PeerUnavailable, match=r"silent until the deadline|out of time"):
+        with pytest.raises(PeerUnavailable, match=r"silent for 5 s, or until the deadline|out of time"):
             fetch(peer, deadline=Deadline.after(0.2))
         heard.set()
 
@@ -358,6 +358,39 @@ def test_a_peer_that_falls_silent_in_the_middle() -> None:
         with pytest.raises(PeerUnavailable, match=r"1000 of|silent"):
             fetch(peer, deadline=Deadline.after(0.2))
         heard.set()
+
+
+@pytest.mark.parametrize("said_bytes", [0, 1000])
+def test_one_that_stays_silent_is_given_up_long_before_the_deadline(said_bytes: int) -> None:
+    """Its heartbeats may go on: they take another connection."""
+    given_up = threading.Event()
+
+    def stops(connection: socket.socket) -> None:
+        answer = frames.encode_answer(Answer(Status.OK, CHUNK_BYTES, bytes(16))) + bytes(said_bytes)
+        saying(answer if said_bytes else b"")(connection)
+        given_up.wait(30)
+
+    client, deadline = LaneClient(replace(TIMES, silent=0.1)), Deadline.after(3600)
+    with speaking(stops) as peer:
+        with pytest.raises(PeerUnavailable, match=r"silent for 0\.1 s"):
+            fetch(peer, client, deadline)
+        given_up.set()
+    client.close()
+
+
+def test_one_that_is_slow_is_not_silent() -> None:
+    """Each byte is a sign of life, also while the kernel would rather wait for more of them."""
+
+    def trickles(connection: socket.socket) -> None:
+        saying(frames.encode_answer(Answer(Status.OK, CHUNK_BYTES, bytes(16))))(connection)
+        for part in reversed(range(5)):
+            time.sleep(0.5)
+            connection.sendall(bytes(1000 if part else CHUNK_BYTES - 4 * 1000))
+
+    client = LaneClient(replace(TIMES, silent=2.0))
+    with speaking(trickles) as peer:
+        assert fetch(peer, client) == bytes(CHUNK_BYTES)
+    client.close()
 
 
 def test_a_cancelled_reader_fails_at_once() -> None:

@@ -33,7 +33,7 @@ class World:
 
     def open(self) -> Link:
         """A new link, in use."""
-        link = Link(self.peer, soon(), 30)
+        link = Link(self.peer, soon(), 30, 30)
         self.pool.add(link)
         return link
 
@@ -108,7 +108,7 @@ def test_a_link_that_was_shut_is_not_kept(world: World) -> None:
 
 
 def test_a_link_that_opens_while_the_pool_closes_is_closed(world: World) -> None:
-    link = Link(world.peer, soon(), 30)
+    link = Link(world.peer, soon(), 30, 30)
     world.pool.close()
     with pytest.raises(PeerUnavailable):
         world.pool.add(link)
