@@ -219,6 +219,7 @@ class PeerNode:
             return
         now = asyncio.get_running_loop().time()
         for update in updates:
+            neighbour.told(update, now)
             if swarm := self._host.board.get(update.blob):
                 swarm.told(neighbour.peer_id, update, now)
         self._interest.heard(neighbour.peer_id, [update.blob for update in updates])

@@ -100,6 +100,7 @@ class Launcher:
             slots=lane.limit,
             memory_window_bytes=self._memory_window_bytes,
             read_ahead=self._shared.enabled or not lane.down,
+            shared=self._shared.enabled,
         )
         return tiers([live for live in lives if live.authority == lane.authority], terms)
 

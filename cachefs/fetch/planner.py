@@ -29,6 +29,8 @@ class Wish:
     cost_bytes: int
     """Memory that one span occupies."""
     client: Client
+    ordered: bool = False
+    """Whether the first chunk is wanted first: somebody waits for it, or will within moments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class SharedBlobs:
         for wish in sorted(wishes, key=lambda wish: wish.priority):
             chunks = free.get(wish.blob, 0) & _bits(wish.chunks)
             if chunks:
-                asks.append(Ask(wish.blob, chunks, wish.priority, ordered=wish.most_chunks == 1))
+                asks.append(Ask(wish.blob, chunks, wish.priority, ordered=wish.ordered))
                 bills.setdefault(wish.blob, []).append(_Bill(chunks, wish.client, wish.priority))
         room = memory_bytes // max((_cost_bytes(by_id[blob]) for blob in bills), default=1)
         if not asks or room <= 0:

@@ -31,6 +31,9 @@ class Terms:
     """How far to read ahead into memory."""
     read_ahead: bool
     """Whether to fetch what nobody waits for yet."""
+    shared: bool = False
+    """Whether other nodes wait for what is fetched here: then every span is one chunk, so that it is soon theirs, and
+    so that what one node has begun is not much when others join it."""
 
 
 def tiers(lives: Sequence[LiveBlob], terms: Terms) -> list[list[Wish]]:
@@ -51,7 +54,7 @@ def reader_wishes(lives: Iterable[LiveBlob]) -> list[Wish]:
     """One for every chunk that a parked read covers, the longest waiting first."""
     waiting = sorted(((read, live) for live in lives for read in live.lot.reads()), key=lambda pair: pair[0].parked_at)
     return [
-        _wish(live, read.client, range(chunk, chunk + 1), Priority.READER, 1)
+        _wish(live, read.client, range(chunk, chunk + 1), Priority.READER, 1, ordered=True)
         for read, live in waiting
         for chunk in live.key.chunks_of(read.span)
     ]
@@ -63,7 +66,7 @@ def read_ahead_wishes(files: Iterable[CachedFile], terms: Terms) -> list[list[Wi
     far: list[list[Wish]] = []
     for file in files:
         windows = list(_windows(file, terms))
-        near += [_read_ahead(file, file.live, window.chunks, 1) for window in windows if window.near]
+        near += [_read_ahead(file, file.live, window.chunks, 1, ordered=True) for window in windows if window.near]
         most_chunks = _length(file.live, terms)
         far.append([_read_ahead(file, file.live, w.chunks, most_chunks) for w in windows if not w.near])
     return [near, *([wish for wish in tier if wish] for tier in zip_longest(*far))]
@@ -99,17 +102,22 @@ def _windows(file: CachedFile, terms: Terms) -> Iterable[Window]:
     return ahead(file.pattern, key, weights=file.weights, near_chunks=terms.slots, most_bytes=most_bytes)
 
 
-def _read_ahead(file: CachedFile, live: LiveBlob, chunks: range, most_chunks: int) -> Wish:
-    return _wish(live, file.client, chunks, Priority.READ_AHEAD, most_chunks)
+def _read_ahead(file: CachedFile, live: LiveBlob, chunks: range, most_chunks: int, *, ordered: bool = False) -> Wish:
+    return _wish(live, file.client, chunks, Priority.READ_AHEAD, most_chunks, ordered=ordered)
 
 
-def _wish(live: LiveBlob, client: Client, chunks: range, priority: Priority, most_chunks: int) -> Wish:
+def _wish(
+    live: LiveBlob, client: Client, chunks: range, priority: Priority, most_chunks: int, *, ordered: bool = False
+) -> Wish:
     """To memory goes one chunk at a time, which is held whole; to the store a span, of which one piece is held."""
     chunk_bytes = live.key.chunk_bytes
     if live.bypassed:
-        return Wish(live.blob_id, chunks, priority, 1, chunk_bytes, client)
-    return Wish(live.blob_id, chunks, priority, most_chunks, min(PIECE_BYTES, most_chunks * chunk_bytes), client)
+        return Wish(live.blob_id, chunks, priority, 1, chunk_bytes, client, ordered)
+    cost_bytes = min(PIECE_BYTES, most_chunks * chunk_bytes)
+    return Wish(live.blob_id, chunks, priority, most_chunks, cost_bytes, client, ordered)
 
 
 def _length(live: LiveBlob, terms: Terms) -> int:
+    if terms.shared:
+        return 1
     return span_length(live.key.chunk_bytes, terms.settings.span_bytes, live.flights.startable(), terms.slots)

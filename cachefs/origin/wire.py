@@ -2,7 +2,7 @@
 
 Why not ``http.client``: its body goes through a Python method per ``recv``, six to nine of them per MiB, with a
 ``poll`` before each when there is a timeout, and each gives the GIL away and has to get it back. Here the socket is
-blocking and ``MSG_WAITALL`` lets one system call fill the whole MiB (docs/design/0002-oss-client.md has the figures).
+blocking, and one system call receives MiBs (`cachefs.receiving`; docs/design/0002-oss-client.md has the figures).
 Timeouts are therefore the kernel's, ``SO_RCVTIMEO``: a Python timeout would make the socket non-blocking. TLS sockets
 keep Python's timeouts, since OpenSSL hands out records of at most 16 KiB anyway.
 """
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from cachefs.errors import OriginProtocolError, OriginTimeout, OriginUnavailable
 from cachefs.ports import PIECE_BYTES
+from cachefs.receiving import Receiver
 from cachefs.types import Deadline
 
 HEAD_BYTES = 16 << 10
@@ -113,6 +114,7 @@ class Connection:
         self._filled = range(0)  # the part of the buffer that was received and not yet handed out
         self._buffer = memoryview(bytearray(PIECE_BYTES))
         self._socket = self._connect(min(connect_timeout_seconds, deadline.check(f"connect {address}")), tls)
+        self._receiver = Receiver(self._socket)
 
     def _connect(self, timeout_seconds: float, tls: ssl.SSLContext | None) -> socket.socket:
         where = (self.address.host, self.address.port)
@@ -194,7 +196,7 @@ class Connection:
         """What comes until the other side closes, at most `limit` bytes."""
         body = bytearray(self._buffer[self._filled.start : self._filled.stop])
         self._filled = range(0)
-        while more := self._receive(self._buffer, deadline, wait_all=True):
+        while more := self._receive(self._buffer, deadline, wait_all=False):
             body += self._buffer[:more]
             if len(body) > limit:
                 raise OriginProtocolError(f"{self.address}: body longer than {limit} bytes")
@@ -230,9 +232,12 @@ class Connection:
 
     def _receive(self, into: memoryview, deadline: Deadline, *, wait_all: bool) -> int:
         self._arm(deadline)
-        flags = socket.MSG_WAITALL if wait_all and not self.address.tls else 0
         try:
-            return self._socket.recv_into(into, 0, flags)
+            if self.address.tls:
+                return self._socket.recv_into(into)
+            if wait_all:
+                return self._receiver.toward(into, self._timeout_seconds)
+            return self._receiver.some(into)
         except OSError as error:
             raise self._failure(error) from None
 

@@ -6,7 +6,7 @@ Kept per blob that this node wants. What costs more than a few set operations is
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cachefs.sharing import ChunkSet
 from peer.exchange.rates import Rates
@@ -20,8 +20,8 @@ from peer.swarm import Swarm
 from peer.values import PeerId
 
 FRONT_CHUNKS = 32
-"""Owners work from the low end of what the swarm misses, so its first chunks are under way or will be any moment: one
-there that stays untouched has an owner that is stuck, or much slower than the others. Further back it just waits."""
+"""Owners work from the low end of what the swarm misses: its first chunks are under way, or wait for an owner that is
+busy with others. One that stays untouched is late only when some owner is idle, or late with what it announced."""
 
 OVERDUE = 2.0
 """A chunk so many times beyond late was left by its second-ranked owner as well. The third-ranked node takes it then,
@@ -41,14 +41,16 @@ class Around:
     """Peers that may be asked, now or within moments; whether each is of this node's zone."""
     zone_mates: frozenset[PeerId] | None
     """The peers of this node's zone, busy or not; None when there are no others."""
+    idle_since: Mapping[PeerId, float] = field(default_factory=dict)
+    """Peers that get nothing from the origin, for whatever blob, and since when."""
 
 
 class Duties:
     """One node's part in one swarm."""
 
-    def __init__(self, swarm: Swarm, me: PeerId) -> None:
+    def __init__(self, swarm: Swarm, me: PeerId, rates: Rates | None = None) -> None:
         self.swarm = swarm
-        self.rates = Rates()
+        self.rates = rates or Rates()
         self.takeovers = 0
         """Chunks asked of the origin in place of a late owner."""
         self._me = me
@@ -66,10 +68,10 @@ class Duties:
     ) -> ChunkSet:
         """Those of `startable` to ask the origin for now, when `running` requests of this node are there already."""
         swarm, nodes = self.swarm, frozenset(self._nodes())
-        if len(nodes) > 1 and running >= quota(len(nodes)):
+        if running >= quota(len(nodes)):
             return 0  # the usual case, and this is asked whenever anything changes
         held = self._held(around.usable)
-        fetching, late, overdue = self._announced(held, self._duty_of(nodes), times, now)
+        fetching, late, overdue = self._announced(held, self._duty_of(nodes), around.idle_since, times, now)
         self._relief = self._relieved(startable & held, now)
         view = OriginView(
             missing=startable,
@@ -88,14 +90,8 @@ class Duties:
         self._late = late
         return origin_now(view)
 
-    @property
-    def alone(self) -> bool:
-        """Whether nobody else wants the blob: then there is no quota."""
-        return not self.swarm.wanters()
-
     def origin_started(self, chunks: range, now: float) -> None:
         """A request for `chunks` went to the origin."""
-        self.rates.origin.started(now)
         self.swarm.fetching.update(dict.fromkeys(chunks, now))
         self.takeovers += (self._late & bitset.span(chunks.start, chunks.stop)).bit_count()
 
@@ -151,7 +147,7 @@ class Duties:
         return held
 
     def _announced(
-        self, held: ChunkSet, duty: Duty, times: ChunkTimes, now: float
+        self, held: ChunkSet, duty: Duty, idle_since: Mapping[PeerId, float], times: ChunkTimes, now: float
     ) -> tuple[ChunkSet, ChunkSet, ChunkSet]:
         """What peers get from the origin now; what of it, or of what they should get, is late; and overdue."""
         fetching, late, overdue = self._in_hand(self.swarm.peers, self._all, times, now)
@@ -160,11 +156,17 @@ class Duties:
         since = self._untouched
         self._untouched = {chunk: since.get(chunk, now) for chunk in bitset.each(untouched)}
         patience = late_after_seconds(times)
+        if not late and not self._somebody_idle(idle_since, now - patience):
+            return fetching, late, overdue
         for chunk in bitset.each(untouched & bitset.lowest(swarm_missing, FRONT_CHUNKS)):
             waited = now - self._untouched[chunk]
             late |= (waited > patience) << chunk
             overdue |= _is_overdue(waited, patience, self._all, chunk) << chunk
         return fetching, late, overdue
+
+    def _somebody_idle(self, idle_since: Mapping[PeerId, float], moment: float) -> bool:
+        """Whether a node that shares in origin duty has got nothing from the origin since `moment`."""
+        return any(idle_since.get(peer, moment) < moment for peer in self.swarm.wanters())
 
     def _in_hand(
         self, peers: Iterable[PeerId], table: DutyTable, times: ChunkTimes, now: float

@@ -18,6 +18,7 @@ from peer.exchange.duties import Around, Duties
 from peer.exchange.interest import Interest
 from peer.exchange.neighbour import Neighbour, is_its_fault
 from peer.exchange.neighbours import Neighbours
+from peer.exchange.rates import Meter, Rates
 from peer.exchange.requests import Requests
 from peer.exchange.transport import Opener, RemoteChunk
 from peer.policy.choice import Wish, choose
@@ -67,6 +68,7 @@ class PeerExchange:
         self._landing = False
         self._chunk_times = ChunkTimes()
         self._origin_times = ChunkTimes()
+        self._from_peers, self._from_origin = Meter(), Meter()
         self._granted = 0
         """Chunks given out by `origin` since the last `demand`, perhaps not asked for yet: one quota for all blobs."""
         self._past_takeovers = 0
@@ -140,8 +142,7 @@ class PeerExchange:
         now = self._loop.time()
         neighbour = chunk.neighbour
         self.requests.ended(chunk, nbytes if error is None else 0)
-        if duties := self._duties.get(chunk.blob):
-            duties.rates.peers.ended(nbytes, now)
+        self._from_peers.ended(nbytes, now)
         if error is None:
             neighbour.landed(nbytes, seconds)
             self._chunk_times = self._chunk_times.observe(seconds)
@@ -153,37 +154,38 @@ class PeerExchange:
     def origin(self, blob: BlobId, startable: ChunkSet, urgent: ChunkSet, now: float) -> ChunkSet:
         """See `Exchange.origin`."""
         duties = self._duties.get(blob)
-        if duties is None:
+        if duties is None or not len(self._neighbours):
             return startable
         if not self._interest.settled(blob, now):
             return 0
-        around = self._around(self._neighbours.trusted(now))
+        trusted = self._neighbours.trusted(now)
+        around = Around(self._me, trusted, self._neighbours.zone_mates(), self._neighbours.idle_since())
         running = self._granted + sum(len(one.swarm.fetching) for one in self._duties.values())
         granted = duties.origin(startable, urgent, running, around, self._origin_times, now)
-        if not duties.alone:
-            self._granted += granted.bit_count()
+        self._granted += granted.bit_count()
         if unserved := urgent & ~granted:
             self._interest.urge(duties, unserved, around, now)
         return granted
 
     def origin_started(self, blob: BlobId, chunks: range) -> None:
         """See `Exchange.origin_started`."""
+        now = self._loop.time()
+        self._from_origin.started(now)
         if duties := self._duties.get(blob):
-            duties.origin_started(chunks, self._loop.time())
+            duties.origin_started(chunks, now)
             self._board.tell(blob)
 
     def origin_ended(self, blob: BlobId, chunks: range, landed: range, seconds: float) -> None:
         """See `Exchange.origin_ended`."""
         if landed:
             self._origin_times = self._origin_times.observe(seconds)
+        nbytes = 0
         if swarm := self._board.get(blob):  # it may be wanted no more, and followed still
             for chunk in chunks:
                 swarm.fetching.pop(chunk, None)
+            nbytes = sum(len(swarm.key.chunk_range(chunk)) for chunk in landed) if swarm.key else 0
             self._board.tell(blob)
-        if duties := self._duties.get(blob):
-            key = duties.swarm.key
-            nbytes = sum(len(key.chunk_range(chunk)) for chunk in landed) if key else 0
-            duties.rates.origin.ended(nbytes, self._loop.time())
+        self._from_origin.ended(nbytes, self._loop.time())
 
     def landed(self, blob: BlobId, chunk: int) -> None:
         """See `Exchange.landed`. On any thread. Chunks that come while the loop is busy wake it once."""
@@ -222,7 +224,7 @@ class PeerExchange:
     def _want(self, key: BlobKey, want: Want) -> None:
         swarm = self._board.want(key, want, self._have(key.blob_id))
         if key.blob_id not in self._duties:
-            self._duties[key.blob_id] = Duties(swarm, self._me)
+            self._duties[key.blob_id] = Duties(swarm, self._me, Rates(self._from_peers, self._from_origin))
         self._interest.begin(swarm, want)
 
     def _have(self, blob: BlobId) -> ChunkSet:
@@ -255,7 +257,7 @@ class PeerExchange:
         assert duties.swarm.key
         request = RemoteChunk(self._opener, neighbour, duties.swarm.key, chunk, now)
         self.requests.started(request)
-        duties.rates.peers.started(now)
+        self._from_peers.started(now)
         duties.swarm.incoming.add(chunk)
         if not neighbour.same_zone:  # the others of this zone wait for it as for one from the origin
             duties.swarm.importing.setdefault(chunk, now)

@@ -72,6 +72,10 @@ class Neighbour:
         self.broken = False
         """Whether the last connection broke, and nothing was heard since."""
         self.in_flight = 0
+        self.at_origin: set[BlobId] = set()
+        """The blobs of which it gets something from the origin now."""
+        self.idle_since: float | None = None
+        """When it was last known to get something, or first spoke; None before that."""
         self.health = PeerHealth()
         self.times = ChunkTimes()
         self.tally = Tally()
@@ -80,6 +84,15 @@ class Neighbour:
     def usable(self, now: float) -> bool:
         """Whether to ask it for a chunk now."""
         return self.link is not None and not self.gone and self.health.usable(now)
+
+    def told(self, update: HaveUpdate, now: float) -> None:
+        """It said something about a blob."""
+        if self.at_origin or self.idle_since is None:
+            self.idle_since = now
+        if update.fetching:
+            self.at_origin.add(update.blob)
+        else:
+            self.at_origin.discard(update.blob)
 
     def landed(self, nbytes: int, seconds: float) -> None:
         """It brought a chunk."""

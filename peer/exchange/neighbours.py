@@ -74,3 +74,11 @@ class Neighbours:
         if all(neighbour.same_zone for neighbour in self._members.values()):
             return None
         return frozenset(peer for peer, one in self._members.items() if one.same_zone and one.link is not None)
+
+    def idle_since(self) -> dict[PeerId, float]:
+        """Those that get nothing from the origin, and since when."""
+        return {
+            peer: one.idle_since
+            for peer, one in self._members.items()
+            if not one.at_origin and one.idle_since is not None
+        }

@@ -46,11 +46,15 @@ class Meter:
 
 
 class Rates:
-    """Both sources of one blob."""
+    """Both sources, as they matter for one blob. The meters are the node's, for all blobs together.
 
-    def __init__(self) -> None:
-        self.peers = Meter()
-        self.origin = Meter()
+    Slots are shared: nothing of a blob comes from peers while others of the model take them all, and that is no reason
+    to ask the origin for it.
+    """
+
+    def __init__(self, peers: Meter | None = None, origin: Meter | None = None) -> None:
+        self.peers = peers or Meter()
+        self.origin = origin or Meter()
         self._backlog_since: float | None = None
 
     def note_backlog(self, held: bool, now: float) -> float:  # noqa: FBT001 - the fact that is noted

@@ -14,14 +14,11 @@ import struct
 import threading
 
 from cachefs.errors import PeerProtocolError, PeerUnavailable
+from cachefs.receiving import Receiver
 from cachefs.types import Deadline
 from peer.lane import frames
 from peer.lane.frames import Answer, Request
 from peer.values import Identity
-
-WAKE_BYTES = 256 << 10
-"""A reader in the middle of a chunk is woken for so much: without it, for each 64 KiB that the other side's `sendfile`
-pushes (measured: 0.21 to 0.13 CPU s/GB for receiving; more than this brings nothing)."""
 
 _TIMEVAL = struct.Struct("@ll")
 
@@ -50,8 +47,8 @@ class Link:
         self._lock = threading.Lock()  # guards closing: nobody shuts a descriptor that is another's by now
         self._closed = False
         self._shut = False
-        self._wakes_at = 1
         self._socket = self._connect(min(connect_seconds, self._left(deadline, "connecting")))
+        self._receiver = Receiver(self._socket)
 
     @property
     def stale(self) -> bool:
@@ -77,18 +74,14 @@ class Link:
         return frames.parse_answer(bytes(frame))
 
     def fill(self, into: memoryview, deadline: Deadline, *, more_bytes: int = 0) -> None:
-        """Receive exactly `len(into)` bytes, with one system call if all goes well.
-
-        The peer sends at least `more_bytes` after them without being asked. Only if those are enough may the kernel
-        wait for `WAKE_BYTES`: else it would wait for bytes that never come.
-        """
-        self._wake_at(WAKE_BYTES if more_bytes >= WAKE_BYTES else 1)
+        """Receive exactly `len(into)` bytes. The peer sends at least `more_bytes` after them without being asked."""
         got = 0
         while got < len(into):
             left = self._left(deadline, f"{got} of {len(into)} bytes came")
-            self._arm(socket.SO_RCVTIMEO, min(left, self._silent_seconds))
+            wait_seconds = min(left, self._silent_seconds)
+            self._arm(socket.SO_RCVTIMEO, wait_seconds)
             try:
-                more = self._socket.recv_into(into[got:], 0, socket.MSG_WAITALL)
+                more = self._receiver.toward(into[got:], wait_seconds, more_bytes=more_bytes)
             except OSError as error:
                 raise self._lost(error) from None
             if not more:
@@ -126,11 +119,6 @@ class Link:
         connected.settimeout(None)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
-
-    def _wake_at(self, nbytes: int) -> None:
-        if nbytes != self._wakes_at:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, nbytes)
-            self._wakes_at = nbytes
 
     def _arm(self, option: int, seconds: float) -> None:
         """How long the kernel waits in each call. Never 0, which would mean for ever."""

@@ -29,10 +29,14 @@ HEALTHY_SPREAD = 3.0
 HEDGE_FLOOR_SECONDS = 0.1
 """Not hedged sooner: by then word of new holders has come round (rule 6), and a hiccup of a daemon is over."""
 
-LATE_SECONDS = (1.0, 30.0)
+LATE_PATIENCE = 3.0
+"""Announced chunks are late beyond so many p95: more than for a hedge, because what comes twice then comes from the
+origin, and because connections that share an origin at its limit differ by that much."""
+
+LATE_SECONDS = (3.0, 30.0)
 """An announced chunk is never late before the first of the two, and always after the second.
 
-Below, news takes some announcements to come round, and a second request costs origin bytes; above, a reader waits."""
+Below, the first requests of a cold start are judged by those that came back first; above, a reader waits."""
 
 LATE_UNKNOWN_SECONDS = 5.0
 """While nobody knows how long an origin request takes here."""
@@ -91,7 +95,7 @@ def late_after_seconds(times: ChunkTimes) -> float:
     if most is None:
         return LATE_UNKNOWN_SECONDS
     least, longest = LATE_SECONDS
-    return min(longest, max(least, PATIENCE * most))
+    return min(longest, max(least, LATE_PATIENCE * most))
 
 
 def announced_late(announced_at: float, now: float, times: ChunkTimes) -> bool:
