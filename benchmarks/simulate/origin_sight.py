@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from benchmarks.simulate.knowledge import Untouched, Word, held, in_hand
 from benchmarks.simulate.transfers import Transfers
 from cachefs.sharing import ChunkSet
+from peer.exchange.duties import FRONT_CHUNKS
 from peer.exchange.exchange import LOOK_SECONDS
 from peer.policy import bitset
-from peer.policy.duty import SWARM_REQUESTS, Duty, OriginView, origin_now, quota
+from peer.policy.duty import Duty, OriginView, origin_now, quota
 from peer.policy.hedging import late_after_seconds
 from peer.policy.relief import SourceRates, relief
 
@@ -48,7 +49,7 @@ class OriginSight:
         patience = late_after_seconds(transfers.origin_times)
         hand = in_hand(words, patience, now)
         swarm_missing = missing & ~theirs
-        front = bitset.lowest(swarm_missing, SWARM_REQUESTS)
+        front = bitset.lowest(swarm_missing, FRONT_CHUNKS)
         left, abandoned = self._untouched.look(
             front & ~hand.coming & ~self.duty.first & ~transfers.announced, patience, now
         )

@@ -53,6 +53,8 @@ def test_a_table_answers_as_if_it_were_new(nodes: list[PeerId], changes: list[li
     table = DutyTable(me, BLOB, CHUNKS)
     for others in ([], *changes, nodes):
         assert table.duty([me, *others]) == duty(me, [me, *others], BLOB, CHUNKS)
+        among = list(dict.fromkeys([me, *others]))
+        assert all(table.rank(chunk) == ranked(among, chunk).index(me) for chunk in range(0, CHUNKS, 50))
 
 
 views = st.builds(

@@ -260,6 +260,7 @@ class Node:
 
     def _updated(self, neighbour: Neighbour, updates: Sequence[HaveUpdate]) -> None:
         for one in updates:
+            neighbour.told(one, self.now)
             if swarm := self.board.get(one.blob):
                 swarm.told(neighbour.peer_id, one, self.now)
         self.interest.heard(neighbour.peer_id, [one.blob for one in updates])

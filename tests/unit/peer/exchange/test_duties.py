@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cachefs.sharing import ChunkSet, Want
 from peer.exchange.duties import FRONT_CHUNKS, NEWS_SECONDS, OVERDUE, Around, Duties
 from peer.policy import bitset
-from peer.policy.duty import duty, quota
+from peer.policy.duty import DutyTable, duty, quota
 from peer.policy.hedging import LATE_UNKNOWN_SECONDS, ChunkTimes
 from peer.swarm import Swarm
 from peer.values import PeerId
@@ -46,11 +48,17 @@ class World:
         running = len(self.swarm.fetching)
         return self.duties.origin(wanted, urgent, running, self.around, ChunkTimes(), now)
 
+    def idle(self, **since: float) -> None:
+        """These get nothing from the origin, since then."""
+        idle_since = {identity(name).peer_id: moment for name, moment in since.items()}
+        self.around = replace(self.around, idle_since=idle_since)
+
     def near_only(self, now: float = 0.0) -> ChunkSet:
         return self.duties.near_only(ALL, self.around, ChunkTimes(), now)
 
 
-def test_who_is_alone_asks_for_everything() -> None:
+def test_who_is_alone_asks_for_everything_as_far_as_its_quota_goes() -> None:
+    assert quota(1) >= COUNT
     assert World().origin() == ALL
 
 
@@ -106,10 +114,29 @@ def test_what_an_owner_announced_is_taken_over_only_when_it_is_late() -> None:
 def test_only_the_second_takes_over_until_it_is_overdue() -> None:
     world = World(A, B)
     world.swarm.mine = world.part(ME)
+    theirs = world.part(A) | world.part(B)
     world.told(A, fetching=world.part(A))
     world.told(B, fetching=world.part(B))
-    assert world.origin(now=LATE) == world.second() & (world.part(A) | world.part(B))
-    assert world.origin(now=OVERDUE * LATE) == world.part(A) | world.part(B)
+    assert world.origin(now=LATE) == world.second() & theirs
+    assert world.origin(now=OVERDUE * LATE) == bitset.lowest(theirs, quota(3))
+
+
+def test_what_is_overdue_falls_to_one_further_node_at_a_time() -> None:
+    """The third-ranked after two patiences, the fourth after three: not all at once."""
+    others = [identity(f"n{number}").peer_id for number in range(5)]
+    world = World(*others)
+    table = DutyTable(ME, BLOB, COUNT)
+    table.duty([ME, *others])
+    ours = [bitset.of(chunk for chunk in range(COUNT) if table.rank(chunk) == rank) for rank in range(6)]
+    _, _, third, fourth, fifth, _ = ours
+    for other in others:
+        world.told(other, fetching=world.part(other))
+    one_each = bitset.lowest(third, 1) | bitset.lowest(fourth, 1) | bitset.lowest(fifth, 1)
+    assert one_each.bit_count() == 3 < quota(6)
+    assert world.origin(now=LATE, startable=one_each) == 0
+    assert world.origin(now=2 * LATE, startable=one_each) == one_each & third
+    assert world.origin(now=3 * LATE, startable=one_each) == one_each & (third | fourth)
+    assert world.origin(now=4 * LATE, startable=one_each) == one_each
 
 
 def test_an_announcement_that_is_repeated_is_as_old_as_the_first() -> None:
@@ -120,11 +147,52 @@ def test_an_announcement_that_is_repeated_is_as_old_as_the_first() -> None:
     assert world.origin(now=LATE) == world.part(A)
 
 
-def test_an_owner_that_announces_nothing_is_late_too_but_only_at_the_front() -> None:
+def test_an_owner_that_is_idle_and_announces_nothing_is_late_too() -> None:
     world = World(A)
     world.swarm.mine = world.part(ME)
+    world.idle(a=0.0)
     assert COUNT <= FRONT_CHUNKS
     assert world.origin(now=0.0) == 0
+    assert world.origin(now=LATE) == world.part(A)
+    for chunk in bitset.each(world.part(A)):
+        world.duties.origin_started(range(chunk, chunk + 1), LATE)
+    assert world.duties.takeovers == world.part(A).bit_count()
+
+
+def test_only_the_front_of_what_the_swarm_misses_is_late_so() -> None:
+    world = World(A, count=1024)
+    world.swarm.mine = world.part(ME)
+    world.idle(a=0.0)
+    front = bitset.lowest(world.part(A), FRONT_CHUNKS)
+    beyond = bitset.lowest(world.part(A), FRONT_CHUNKS + 8) & ~front
+    world.origin(now=0.0)
+    assert world.origin(now=LATE, startable=beyond) == bitset.highest(beyond, 1), "help with one, as ever"
+    assert world.origin(now=LATE, startable=front) == bitset.lowest(front, quota(2))
+
+
+def test_what_waits_for_busy_owners_is_not_late() -> None:
+    """They come to it in their turn: taken over, it would leave the origin twice."""
+    world = World(A)
+    world.swarm.mine = world.part(ME)
+    world.origin(now=0.0)
+    assert world.origin(now=LATE) == bitset.highest(world.part(A), 1), "help with one, as ever"
+    world.idle(a=LATE - 1.0)
+    assert world.origin(now=LATE) == bitset.highest(world.part(A), 1), "it was busy a second ago"
+
+
+def test_who_does_not_want_the_blob_may_be_idle() -> None:
+    world = World(A)
+    world.swarm.mine = world.part(ME)
+    world.idle(b=0.0)
+    world.origin(now=0.0)
+    assert world.origin(now=LATE) == bitset.highest(world.part(A), 1), "help with one, as ever"
+
+
+def test_an_owner_that_is_late_with_one_chunk_is_late_with_those_it_has_not_begun() -> None:
+    world = World(A)
+    world.swarm.mine = world.part(ME)
+    world.told(A, fetching=bitset.lowest(world.part(A), 1))
+    world.origin(now=0.0)
     assert world.origin(now=LATE) == world.part(A)
 
 

@@ -9,14 +9,17 @@ import pytest
 
 from cachefs.errors import Interrupted, NoSpace, PeerBusy, PeerCorrupt, PeerLacks, PeerProtocolError, PeerUnavailable
 from cachefs.sharing import Ask, Want
-from cachefs.types import Deadline, Priority
+from cachefs.types import BlobKey, Deadline, Priority
 from peer.exchange.exchange import LOOK_SECONDS
 from peer.exchange.transport import RemoteChunk
 from peer.policy import bitset
+from peer.policy.duty import quota
+from peer.policy.hedging import LATE_UNKNOWN_SECONDS
 from peer.settings import PeerLimits
 from tests.unit.peer.exchange.kit import (
     ALL,
     BLOB,
+    CHUNK,
     COUNT,
     KEY,
     OTHER,
@@ -32,6 +35,9 @@ from tests.unit.peer.exchange.kit import (
 
 ME, A, B = identity("me"), identity("a"), identity("b")
 FAR = identity("far", zone="z2")
+CROWD = [identity(f"n{number}") for number in range(15)]
+FIRST, SECOND = (BlobKey(f"memory://bucket/{name}", "1", 1024 * CHUNK, CHUNK) for name in ("1", "2"))
+MODEL = dict.fromkeys((FIRST, SECOND), Want.ALL)
 
 
 async def all_hold(one: Node, have: int = ALL) -> None:
@@ -362,6 +368,55 @@ async def test_takeovers_are_counted_beyond_the_blob() -> None:
         assert one.exchange.takeovers == theirs.bit_count()
         one.exchange.demand({})
         assert one.exchange.takeovers == theirs.bit_count()
+
+
+async def two_blobs(one: Node) -> None:
+    """Both wanted here and by all peers, and nobody has anything."""
+    one.exchange.demand(MODEL)
+    await turns()
+    for link in one.links_made:
+        link.say(*[update(0, key=key) for key in MODEL])
+
+
+def origin_of(one: Node, key: BlobKey) -> int:
+    """How many chunks of a blob the origin may be asked for now."""
+    return one.exchange.origin(key.blob_id, bitset.span(0, key.chunk_count), 0, one.now).bit_count()
+
+
+async def test_the_blobs_of_a_node_share_one_quota() -> None:
+    """The origin is one, and a model has many files."""
+    async with node(*CROWD) as one:
+        await two_blobs(one)
+        assert origin_of(one, FIRST) == quota(16) == 2
+        assert origin_of(one, SECOND) == 0, "given out, if not asked for yet"
+        one.exchange.demand(MODEL)
+        assert origin_of(one, SECOND) == 2, "a new round: none of it was asked for"
+
+
+async def test_what_one_blob_gets_from_the_origin_counts_for_the_other_until_it_came() -> None:
+    async with node(*CROWD) as one:
+        await two_blobs(one)
+        one.exchange.origin_started(FIRST.blob_id, range(1))
+        one.exchange.demand(MODEL)
+        assert origin_of(one, SECOND) == 1
+        one.exchange.origin_ended(FIRST.blob_id, range(1), range(1), 0.1)
+        one.exchange.demand(MODEL)
+        assert origin_of(one, SECOND) == 2
+
+
+async def test_what_no_idle_peer_began_is_late_and_busy_peers_are_waited_for() -> None:
+    """Also where they are busy with another blob."""
+    async with node(A) as one:
+        one.exchange.demand(dict.fromkeys([KEY, OTHER], Want.ALL))
+        await turns()
+        theirs, start = owned_by(A, ME, A), one.now
+        one.link(A).say(update(0), update(0, key=OTHER, fetching=0b1))
+        one.origin(theirs, now=start)
+        much_later = start + 2 * LATE_UNKNOWN_SECONDS
+        assert one.origin(theirs, now=much_later) == bitset.highest(theirs, 1), "help with one"
+        one.exchange.demand({KEY: Want.ALL, OTHER: Want.ALL})
+        one.link(A).say(update(0b1, key=OTHER))
+        assert one.origin(theirs, now=much_later) == theirs
 
 
 # -------------------------------------------------------------- what is here

@@ -19,7 +19,7 @@ from cachefs.errors import (
 )
 from peer.exchange import Link, Neighbour
 from peer.exchange.neighbour import is_its_fault
-from tests.unit.peer.exchange.kit import identity
+from tests.unit.peer.exchange.kit import BLOB, OTHER, identity, update
 
 CONNECTED = cast("Link", object())
 
@@ -107,3 +107,35 @@ def test_being_called_off_blames_nobody() -> None:
     assert not is_its_fault(Interrupted("the other peer was faster"))
     assert not is_its_fault(ZeroDivisionError("a bug of ours"))
     assert is_its_fault(PeerUnavailable("reset"))
+
+
+# ---------------------------------------------------------- what it gets from the origin
+
+
+def test_nothing_is_known_of_who_has_not_spoken(peer: Neighbour) -> None:
+    assert (peer.idle_since, peer.at_origin) == (None, set())
+
+
+def test_who_speaks_first_of_what_it_has_is_idle_from_then(peer: Neighbour) -> None:
+    peer.told(update(0b1), 10.0)
+    peer.told(update(0b11), 12.0)
+    assert (peer.idle_since, peer.at_origin) == (10.0, set())
+
+
+def test_who_gets_something_is_idle_from_the_end_of_it(peer: Neighbour) -> None:
+    peer.told(update(0, fetching=0b1), 10.0)
+    assert peer.at_origin == {BLOB}
+    peer.told(update(0b1, fetching=0b10), 11.0)
+    assert peer.at_origin == {BLOB}
+    peer.told(update(0b11), 12.0)
+    peer.told(update(0b11), 15.0)
+    assert (peer.idle_since, peer.at_origin) == (12.0, set())
+
+
+def test_who_gets_something_of_any_blob_is_not_idle(peer: Neighbour) -> None:
+    peer.told(update(0, fetching=0b1), 10.0)
+    peer.told(update(0, fetching=0b1, key=OTHER), 11.0)
+    peer.told(update(0b1), 12.0)
+    assert peer.at_origin == {OTHER.blob_id}
+    peer.told(update(0b1, key=OTHER), 13.0)
+    assert (peer.idle_since, peer.at_origin) == (13.0, set())

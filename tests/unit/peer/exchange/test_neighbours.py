@@ -7,7 +7,7 @@ from typing import cast
 from cachefs.errors import PeerCorrupt, PeerUnavailable
 from peer.exchange import Link, Neighbours
 from peer.exchange.neighbours import REMEMBERED
-from tests.unit.peer.exchange.kit import identity
+from tests.unit.peer.exchange.kit import identity, update
 
 NEAR, FAR = identity("near", zone="z1"), identity("far", zone="z2")
 CONNECTED = cast("Link", object())
@@ -100,3 +100,16 @@ def test_who_sent_wrong_bytes_is_neither_asked_nor_trusted() -> None:
     member.failed(PeerCorrupt("wrong"), 10.0, 0.5, 60.0)
     assert neighbours.usable(69.9) == neighbours.trusted(69.9) == {FAR.peer_id: False}
     assert NEAR.peer_id in neighbours.usable(70.0)
+
+
+def test_who_gets_nothing_from_the_origin_is_idle_since_it_did() -> None:
+    neighbours = met()
+    near, far = neighbours
+    assert neighbours.idle_since() == {}, "nobody has said anything"
+    near.told(update(0), 10.0)
+    far.told(update(0, fetching=0b1), 10.0)
+    assert neighbours.idle_since() == {NEAR.peer_id: 10.0}
+    far.told(update(0b1), 12.0)
+    assert neighbours.idle_since() == {NEAR.peer_id: 10.0, FAR.peer_id: 12.0}
+    neighbours.left([NEAR])
+    assert neighbours.idle_since() == {FAR.peer_id: 12.0}

@@ -65,3 +65,13 @@ def test_the_backlog_counts_from_when_it_began_without_interruption() -> None:
     assert rates.note_backlog(False, 8.0) == 0.0
     assert rates.note_backlog(True, 9.0) == 0.0
     assert rates.note_backlog(True, 9.5) == 0.5
+
+
+def test_the_meters_are_the_nodes_and_a_backlog_is_the_blobs() -> None:
+    peers, origin = Meter(), Meter()
+    one, other = Rates(peers, origin), Rates(peers, origin)
+    one.peers.started(0.0)
+    one.peers.ended(4000, 2.0)
+    assert other.peers.bytes_per_second(2.0) == 2000.0
+    one.note_backlog(True, 0.0)
+    assert (one.note_backlog(True, 2.0), other.note_backlog(True, 2.0)) == (2.0, 0.0)

@@ -9,6 +9,7 @@ import pytest
 
 from peer.policy.hedging import (
     FEW,
+    LATE_PATIENCE,
     LATE_SECONDS,
     LATE_UNKNOWN_SECONDS,
     REMEMBERED,
@@ -72,8 +73,9 @@ def test_a_slow_peer_does_not_hide_behind_its_own_times() -> None:
 
 def test_announced_chunks_are_late_by_the_times_of_the_origin() -> None:
     origin = times(*[2.0] * FEW)
-    assert not announced_late(100.0, 103.9, origin)
-    assert announced_late(100.0, 104.1, origin)
+    assert late_after_seconds(origin) == LATE_PATIENCE * 2.0
+    assert not announced_late(100.0, 105.9, origin)
+    assert announced_late(100.0, 106.1, origin)
 
 
 def test_announced_chunks_have_bounds() -> None:
