@@ -42,8 +42,10 @@ async def file(tmp_path: Path) -> AsyncIterator[CachedFile]:
 @pytest.fixture
 async def warmed(file: CachedFile) -> CachedFile:
     """The same, being warmed up besides."""
-    done = asyncio.get_running_loop().create_future()
-    file.live.warms.append(Warm(file.live, file.client, Priority.PREWARM, done, 3600.0))
+    loop = asyncio.get_running_loop()
+    warm = Warm(file.live, file.client, Priority.PREWARM, loop.create_future(), 3600.0)
+    warm.progressed(loop.time())
+    file.live.warms.append(warm)
     return file
 
 
