@@ -16,12 +16,15 @@ from cachefs.types import BlobKey, ByteRange, ObjectInfo
 log = logging.getLogger(__name__)
 
 
-def should_ask(file: CachedFile) -> bool:
-    """Whether the file itself needs nothing more, so that it is the turn of those after it."""
+def should_ask(file: CachedFile, *, shared: bool) -> bool:
+    """Whether it is the turn of the files after it: the file itself needs nothing more, or peers share the model.
+
+    Among peers the whole model is wanted at once, since the more chunks are asked for, the more nodes have to give.
+    """
     live = file.live
     if file.asked or not file.weights or not file.pattern.beyond_header or live.bypassed or not live.read_ahead:
         return False
-    return live.flights.startable() == 0
+    return shared or live.flights.startable() == 0
 
 
 def find_followed(file: CachedFile, lives: LiveBlobs, most_bytes: int) -> list[Followed]:

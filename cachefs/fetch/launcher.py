@@ -65,6 +65,11 @@ class Launcher:
         self._peer_memory_bytes = 0
         self._hedges = Hedges(settings.attempt_seconds)
 
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes take part."""
+        return self._shared.enabled
+
     def start(self, lives: Sequence[LiveBlob], now: float) -> None:
         """Start what is wanted of `lives`, as far as there is room."""
         by_id = {live.blob_id: live for live in lives}

@@ -184,7 +184,7 @@ class Scheduler:
             live.flights.want_all()
 
     def _look_after_file(self, file: CachedFile, now: float) -> None:
-        if should_ask(file):
+        if should_ask(file, shared=self.launcher.shared):
             file.asked = True
             self._threads.submit(lambda: self._find_followed(file))
         for followed in tuple(file.followed):

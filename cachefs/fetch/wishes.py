@@ -19,6 +19,10 @@ from cachefs.fetch.span import Client
 from cachefs.ports import PIECE_BYTES
 from cachefs.types import Priority
 
+SHARED_NEAR_CHUNKS = 2
+"""Among peers only so many chunks after a reader are wanted in order: nodes that all fetch in the order in which they
+read have nothing to give each other (DESIGN section 9, rules 1 and 2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -99,7 +103,8 @@ def _windows(file: CachedFile, terms: Terms) -> Iterable[Window]:
     key, most_bytes = file.live.key, terms.settings.read_ahead_bytes
     if file.live.bypassed:
         return ahead_in_memory(file.pattern, key, min(most_bytes, terms.memory_window_bytes))
-    return ahead(file.pattern, key, weights=file.weights, near_chunks=terms.slots, most_bytes=most_bytes)
+    near_chunks = SHARED_NEAR_CHUNKS if terms.shared else terms.slots
+    return ahead(file.pattern, key, weights=file.weights, near_chunks=near_chunks, most_bytes=most_bytes)
 
 
 def _read_ahead(file: CachedFile, live: LiveBlob, chunks: range, most_chunks: int, *, ordered: bool = False) -> Wish:

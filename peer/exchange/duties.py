@@ -5,7 +5,7 @@ Kept per blob that this node wants. What costs more than a few set operations is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cachefs.sharing import ChunkSet
@@ -22,6 +22,9 @@ from peer.values import PeerId
 FRONT_CHUNKS = 32
 """Owners work from the low end of what the swarm misses: its first chunks are under way, or wait for an owner that is
 busy with others. One that stays untouched is late only when some owner is idle, or late with what it announced."""
+
+FEWEST_SHARING = 3
+"""Two that ask a holder for the same chunk cost it less than the one waits for the other."""
 
 OVERDUE = 2.0
 """A chunk so many times beyond late was left by its second-ranked owner as well. The third-ranked node takes it then,
@@ -107,6 +110,22 @@ class Duties:
             for peer, near in around.usable.items()
             if peer in views and views[peer].have
         ]
+
+    def spared(self, holdings: Sequence[Holding]) -> list[Holding]:
+        """`holdings`, where nodes that want nothing give each chunk to its owner only, while some are theirs alone.
+
+        Such a node is what the origin is to a cold start, and its uplink what all wait for. When each of seven joiners
+        asks the one holder for what their readers are all at, it sends every chunk seven times; and as long as it has
+        chunks that nobody else has, whatever others can give should come from them.
+        """
+        nodes = self._nodes()
+        wanters = self._held(nodes) | self.swarm.mine
+        seeds = [holding for holding in holdings if holding.peer not in nodes]
+        alone = _union(seeds) & ~wanters
+        if len(nodes) < FEWEST_SHARING or not alone:
+            return list(holdings)
+        mine = alone & self._duty_of(frozenset(nodes)).first
+        return [Holding(one.peer, one.have & mine, one.same_zone) if one.peer not in nodes else one for one in holdings]
 
     def near_only(self, startable: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:
         """Those of `startable` that must come from this zone or not yet: their importer brings them in."""
@@ -198,3 +217,10 @@ class Duties:
 
 def _is_overdue(waited: float, patience: float, table: DutyTable, chunk: int) -> bool:
     return waited > OVERDUE * patience and waited > table.rank(chunk) * patience
+
+
+def _union(holdings: Iterable[Holding]) -> ChunkSet:
+    chunks = 0
+    for holding in holdings:
+        chunks |= holding.have
+    return chunks

@@ -21,7 +21,7 @@ from peer.exchange.neighbours import Neighbours
 from peer.exchange.rates import Meter, Rates
 from peer.exchange.requests import Requests
 from peer.exchange.transport import Opener, RemoteChunk
-from peer.policy.choice import Wish, choose
+from peer.policy.choice import Choice, Wish, choose
 from peer.policy.hedging import ChunkTimes, hedge_after_seconds
 from peer.settings import PeerLimits, PeerTimes
 from peer.swarm import Board, Swarm
@@ -117,9 +117,17 @@ class PeerExchange:
         around = self._around(self._neighbours.usable(now))
         if free <= 0 or not around.usable:
             return []
-        wishes = [wish for ask in asks if (wish := self._wish(ask, around, now))]
-        choices = choose(wishes, self.requests.by_peer(), free, around.usable, self._rng, slots=self._limits.downloads)
+        choices = self._choices(asks, free, around, now, spare=True)
+        if not choices and not self.requests:
+            choices = self._choices(
+                asks, 1, around, now, spare=False
+            )  # owners are slow, or gone: better twice than late
         return [self._request(choice.blob, choice.chunk, choice.peer, now) for choice in choices]
+
+    def _choices(self, asks: Sequence[Ask], free: int, around: Around, now: float, *, spare: bool) -> list[Choice]:
+        """`spare`: what nodes give that want nothing themselves is left to its owners."""
+        wishes = [wish for ask in asks if (wish := self._wish(ask, around, now, spare=spare))]
+        return choose(wishes, self.requests.by_peer(), free, around.usable, self._rng, slots=self._limits.downloads)
 
     def late(self, most: int, now: float) -> list[PeerChunk]:
         """See `Exchange.late`."""
@@ -237,10 +245,12 @@ class PeerExchange:
         finally:
             lent.release()
 
-    def _wish(self, ask: Ask, around: Around, now: float) -> Wish | None:
+    def _wish(self, ask: Ask, around: Around, now: float, *, spare: bool) -> Wish | None:
         duties = self._duties.get(ask.blob)
         if duties is None or not (holdings := duties.holdings(around)):
             return None
+        if spare:
+            holdings = duties.spared(holdings)
         if around.zone_mates is None:
             return Wish(ask.blob, ask.chunks, ask.ordered, holdings)
         kept = duties.near_only(ask.chunks, around, self._chunk_times, now)

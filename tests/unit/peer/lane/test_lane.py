@@ -10,8 +10,8 @@ import pytest
 
 from cachefs.errors import PeerBusy, PeerLacks, PeerRefused, PeerUnavailable
 from cachefs.ports import PIECE_BYTES
+from cachefs.receiving import WAKE_BYTES
 from cachefs.types import BlobKey, Deadline
-from peer.lane.link import WAKE_BYTES
 from peer.lane.server import LaneServer
 from peer.lane.tickets import Tickets
 from peer.lane.uploads import Uploads
