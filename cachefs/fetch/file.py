@@ -40,6 +40,14 @@ class Attention(Protocol):
         """`file` is closed: drop its read-ahead, and its reference to the blob."""
         ...
 
+    def loading(self, model: str) -> bool:
+        """Whether a weight file of this model (the directory's URI) was read beyond its header lately."""
+        ...
+
+    def loads(self, model: str) -> None:
+        """It was now."""
+        ...
+
 
 class CachedFile:
     """What `Fetcher.open` gives. All methods may be called from any thread, and none blocks.
@@ -56,6 +64,7 @@ class CachedFile:
         self.client = client
         self.following = following
         self.weights = is_weight_file(live.info.key)
+        self._model = live.info.uri.rpartition("/")[0]
         self.hungry = not live.sealed or (self.weights and following is not tuple)
         """Whether reads may still tell the loop something it does not know. The loop sets it to False."""
         self.open = True
@@ -126,8 +135,14 @@ class CachedFile:
     def _observe(self, span: ByteRange) -> bool:
         """Note a read. True when it tells more than the ones before: another chunk, or the first beyond the header."""
         before = self._pattern
-        after = self._pattern = observe(before, span.start, span.stop, self._settings.header_bytes)
+        after = self._pattern = observe(before, span.start, span.stop, self._header_bytes())
+        if self.weights and after.beyond_header:
+            self._attention.loads(self._model)
         if not before.streams or after.beyond_header != before.beyond_header:
             return True
         chunk_bytes = self.live.key.chunk_bytes
         return before.streams[0].position // chunk_bytes != after.streams[0].position // chunk_bytes
+
+    def _header_bytes(self) -> int:
+        """What may be a look at the header only. Whoever loaded one shard and opens the next will load that, too."""
+        return 0 if self.weights and self._attention.loading(self._model) else self._settings.header_bytes

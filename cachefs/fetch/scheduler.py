@@ -7,6 +7,7 @@ start what there is room for; it runs after everything that can change the answe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 
 from cachefs.errors import CacheError, DeadlineExceeded, Interrupted
@@ -20,6 +21,11 @@ from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.warm import Warm
 from cachefs.types import BlobId
+
+LOADING_SECONDS = 10.0
+"""An engine goes on with the next shard sooner than that: in between it copies tensors to the GPU."""
+
+MOST_MODELS = 256
 
 
 class Scheduler:
@@ -45,6 +51,7 @@ class Scheduler:
         self._timer: asyncio.TimerHandle | None = None
         self._pump_due = False
         self._stopping = False
+        self._loaded_at: dict[str, float] = {}
         self.launcher = Launcher(
             lives,
             threads,
@@ -70,6 +77,16 @@ class Scheduler:
         """See `Attention.closed`. Its own reference goes at once: that works without the loop, too."""
         self.post(self._file_closed, file)
         self._lives.drop(file.live)
+
+    def loading(self, model: str) -> bool:
+        """See `Attention.loading`."""
+        return time.monotonic() - self._loaded_at.get(model, float("-inf")) < LOADING_SECONDS
+
+    def loads(self, model: str) -> None:
+        """See `Attention.loads`. A plain assignment: the last one wins, whichever thread it comes from."""
+        if len(self._loaded_at) >= MOST_MODELS:
+            self._loaded_at = {}
+        self._loaded_at[model] = time.monotonic()
 
     def post(self, call: Callable[..., None], *arguments: object) -> bool:
         """Run `call` on the loop. False when there is no loop any more."""
