@@ -40,6 +40,12 @@ check: lint test  ## lint and test: what must pass before a commit
 bench: $(STAMP) bench-packages  ## The local benchmarks, side by side; prints the table of docs/BENCHMARKS.md
 	$(PYTHON) -m benchmarks.local
 
+.PHONY: bench-peers
+bench-peers: $(STAMP) bench-packages  ## Peers: the lab's scenarios, the rivals in it, one stream of chunks (half an hour, needs root)
+	$(PYTHON) -m benchmarks.transfer
+	$(PYTHON) -m benchmarks.scaleout.suite --output scaleout.json
+	for variant in a b join; do $(PYTHON) -m benchmarks.scaleout.rivals --variant $$variant; done
+
 .PHONY: lock
 lock:  ## Resolve the dependencies again into the lock files (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra bench --generate-hashes --python-version 3.11 --no-header --no-annotate \

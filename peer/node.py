@@ -227,6 +227,7 @@ class PeerNode:
 
     def _broken(self, neighbour: Neighbour, error: PeerError | None) -> None:
         self._interest.silent(neighbour.peer_id)
+        neighbour.at_origin.clear()  # it tells again what it gets, once it is connected
         if error is not None:
             neighbour.broken = True
             neighbour.last_failure = str(error)

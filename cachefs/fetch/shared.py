@@ -140,7 +140,12 @@ def _wants(lives: Iterable[LiveBlob]) -> dict[BlobKey, Want]:
 
 
 def _want(live: LiveBlob) -> Want:
-    """What nobody reads or warms is here because it is read ahead for another file."""
+    """What nobody reads or warms is here because it is read ahead for another file.
+
+    While the store refuses a blob, this node can give none of it: it must not be counted on for a part of the whole.
+    """
+    if live.bypassed:
+        return Want.PART
     if live.warms or not (live.files or live.lot.reads()):
         return Want.ALL
     whole = any(file.weights and file.pattern.beyond_header for file in live.files)

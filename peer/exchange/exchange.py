@@ -29,6 +29,9 @@ from peer.values import PeerId
 
 log = logging.getLogger(__name__)
 
+RACE_SLOTS = 2
+"""Beyond the limit, for late chunks only: peers that hang must not keep all slots until their chunks' deadline."""
+
 LOOK_SECONDS = 0.25
 """While something is wanted, lateness is looked at so often."""
 
@@ -132,7 +135,7 @@ class PeerExchange:
     def late(self, most: int, now: float) -> list[PeerChunk]:
         """See `Exchange.late`."""
         found: list[PeerChunk] = []
-        most = min(most, self._limits.downloads - len(self.requests))
+        most = min(most, self._limits.downloads + RACE_SLOTS - len(self.requests))
         if most <= 0:
             return found
         for request in self.requests.older_than(now - hedge_after_seconds(self._chunk_times)):

@@ -92,6 +92,7 @@ class Interest:
         for peer in self._links.following(blob):
             if neighbour := self._neighbours.get(peer):
                 self._links.unfollow(neighbour, blob)
+                neighbour.at_origin.discard(blob)
 
     def settled(self, blob: BlobId, now: float) -> bool:
         """Whether all who were asked have said what they have, or had the time to."""
