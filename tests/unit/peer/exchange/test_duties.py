@@ -7,6 +7,7 @@ from dataclasses import replace
 from cachefs.sharing import ChunkSet, Want
 from peer.exchange.duties import FRONT_CHUNKS, NEWS_SECONDS, OVERDUE, Around, Duties
 from peer.policy import bitset
+from peer.policy.choice import Holding
 from peer.policy.duty import DutyTable, duty, quota
 from peer.policy.hedging import LATE_UNKNOWN_SECONDS, ChunkTimes
 from peer.swarm import Swarm
@@ -284,3 +285,25 @@ def test_an_importer_that_is_late_is_replaced() -> None:
     world = World(A, zoned=True)
     world.told(A, fetching=world.part(A))
     assert world.near_only(now=LATE) == 0
+
+
+def test_what_only_a_warm_node_has_is_left_to_its_owners() -> None:
+    world = World(A, B)
+    seed = identity("seed").peer_id
+    holdings = [Holding(seed, ALL, same_zone=True), Holding(A, 0b1, same_zone=True)]
+    world.told(A, 0b1)
+    spared = {one.peer: one.have for one in world.duties.spared(holdings)}
+    assert spared == {seed: world.part(ME) & ~0b1, A: 0b1}, "the first chunk comes from A, who has it by now"
+
+
+def test_a_warm_node_gives_everything_once_nothing_is_its_alone() -> None:
+    world = World(A, B)
+    world.told(A, ALL)
+    holdings = [Holding(identity("seed").peer_id, ALL, same_zone=True), Holding(A, ALL, same_zone=True)]
+    assert world.duties.spared(holdings) == holdings
+
+
+def test_one_joiner_alone_takes_what_it_needs() -> None:
+    world = World()
+    holdings = [Holding(identity("seed").peer_id, ALL, same_zone=True)]
+    assert world.duties.spared(holdings) == holdings
