@@ -25,6 +25,10 @@ OPEN = Security(SecuritySettings())
 Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
 
+TURNS = 10
+"""Of the loop: more than asyncio takes from accepting a connection (gRPC may just have made one more) to `connected`."""
+
+
 @contextlib.asynccontextmanager
 async def listening(talk: Connection) -> AsyncIterator[str]:
     """The address of a server that talks so."""
@@ -40,6 +44,8 @@ async def listening(talk: Connection) -> AsyncIterator[str]:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         for writer in writers:
             writer.close()
             with contextlib.suppress(ConnectionError):
