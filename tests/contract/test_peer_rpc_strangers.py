@@ -26,7 +26,7 @@ Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
 
 TURNS = 10
-"""Of the loop: more than asyncio takes from accepting a connection (gRPC may just have made one more) to `connected`."""
+"""Of the loop: more than asyncio takes from accepting a connection (gRPC may just have made one) to `connected`."""
 
 
 @contextlib.asynccontextmanager
