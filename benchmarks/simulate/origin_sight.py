@@ -1,4 +1,8 @@
-"""What one node knows when it decides what to ask the origin for. The same as in `peer.exchange.duties`."""
+"""What one node knows when it decides what to ask the origin for, by hand after `peer.exchange.duties`.
+
+Behind it: idle owners are not looked for, nobody helps from the far end (`OriginView.waiting`), an overdue chunk is
+everybody's at once, and warm nodes are not spared.
+"""
 
 from __future__ import annotations
 
