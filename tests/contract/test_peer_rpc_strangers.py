@@ -43,9 +43,10 @@ async def listening(talk: Connection) -> AsyncIterator[str]:
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        server.close()
-        for _ in range(TURNS):
+        asyncio.get_running_loop().remove_reader(server.sockets[0].fileno())  # accept nobody more
+        for _ in range(TURNS):  # a server that is closed before those it accepted are its own leaves them open
             await asyncio.sleep(0)
+        server.close()
         for writer in writers:
             writer.close()
             with contextlib.suppress(ConnectionError):
