@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from peer.exchange.duties import OVERDUE
-from peer.policy import bitset
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from benchmarks.simulate.origin_sight import OriginSight
 from benchmarks.simulate.surroundings import Surroundings
 from benchmarks.simulate.transfers import Transfer, Transfers
 from benchmarks.simulate.uplink import Uplink
+from cachefs import bitset
 from cachefs.fetch.shared import MOST_HEDGES
 from cachefs.sharing import ChunkSet
 from peer.exchange.exchange import LOOK_SECONDS
-from peer.policy import bitset
 from peer.policy.choice import Holding, Wish, choose
 from peer.policy.duty import Duty
 from peer.policy.health import PeerHealth

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from benchmarks.simulate.knowledge import Untouched, Word, held, in_hand
 from benchmarks.simulate.transfers import Transfers
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from peer.exchange.duties import FRONT_CHUNKS
 from peer.exchange.exchange import LOOK_SECONDS
-from peer.policy import bitset
 from peer.policy.duty import Duty, OriginView, origin_now, quota
 from peer.policy.hedging import late_after_seconds
 from peer.policy.relief import SourceRates, relief

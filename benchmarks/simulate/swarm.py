@@ -15,8 +15,8 @@ from benchmarks.simulate.result import Result
 from benchmarks.simulate.scenario import KILL_AT_RATIO, SLOW_RATIO, Scenario
 from benchmarks.simulate.surroundings import Surroundings
 from benchmarks.simulate.timeline import Timeline
+from cachefs import bitset
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.policy.following import choose_followed
 from peer.settings import PeerLimits, PeerTimes
 from peer.values import Identity, PeerId

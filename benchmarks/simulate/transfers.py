@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from peer.exchange.rates import Rates
-from peer.policy import bitset
 from peer.policy.hedging import ChunkTimes
 from peer.values import PeerId
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from cachefs.store import ChunkState
 
@@ -39,7 +40,6 @@ _OF_STATE = {
     ChunkState.SUSPECT: Mark.VERIFY,
 }
 
-_FETCH_DIGITS = bytes(b"01"[value == Mark.FETCH] for value in range(256))
 _NO_FETCH = bytes(Mark.IDLE if value == Mark.FETCH else value for value in range(256))
 
 _RUN = re.compile(rb"\x01+|\x02+")
@@ -54,10 +54,8 @@ def next_run(marks: bytes | bytearray, chunks: range) -> range:
 def only(marks: bytes, fetchable: ChunkSet) -> bytes:
     """`marks` where no chunk may be fetched but those in `fetchable`."""
     left = bytearray(marks.translate(_NO_FETCH))
-    while fetchable:
-        lowest = fetchable & -fetchable
-        left[lowest.bit_length() - 1] = Mark.FETCH
-        fetchable ^= lowest
+    for chunk in bitset.each(fetchable):
+        left[chunk] = Mark.FETCH
     return bytes(left)
 
 
@@ -93,11 +91,7 @@ class Flights:
     @property
     def fetchable(self) -> ChunkSet:
         """The chunks that may be fetched now, as a bitset."""
-        return int(self._marks.translate(_FETCH_DIGITS)[::-1] or b"0", 2)
-
-    def flies(self, chunk: int) -> bool:
-        """Whether `chunk` is in flight."""
-        return self._marks[chunk] == Mark.FLYING
+        return bitset.where(self._marks, Mark.FETCH)
 
     def want(self, chunk: int) -> None:
         """Look at `chunk` again, unless it is in flight or paused: it may be startable now."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cachefs import bitset
 from cachefs.fetch.fill import Outcome
 from cachefs.fetch.flights import only
 from cachefs.fetch.live import LiveBlob
@@ -64,7 +65,7 @@ class SharedBlobs:
         asks: list[Ask] = []
         bills: dict[BlobId, list[_Bill]] = {}
         for wish in sorted(wishes, key=lambda wish: wish.priority):
-            chunks = free.get(wish.blob, 0) & _bits(wish.chunks)
+            chunks = free.get(wish.blob, 0) & bitset.span(wish.chunks.start, wish.chunks.stop)
             if chunks:
                 asks.append(Ask(wish.blob, chunks, wish.priority, ordered=wish.ordered))
                 bills.setdefault(wish.blob, []).append(_Bill(chunks, wish.client, wish.priority))
@@ -155,7 +156,8 @@ def _want(live: LiveBlob) -> Want:
 def _waited_for(live: LiveBlob) -> ChunkSet:
     waited = 0
     for read in live.lot.reads():
-        waited |= _bits(live.key.chunks_of(read.span))
+        chunks = live.key.chunks_of(read.span)
+        waited |= bitset.span(chunks.start, chunks.stop)
     return waited
 
 
@@ -168,7 +170,3 @@ def _span_plan(pick: PeerChunk, bills: Sequence[_Bill], cost_bytes: int) -> Span
 def _cost_bytes(live: LiveBlob) -> int:
     """As `wishes` reckons it: a chunk for memory is held whole, one for the store piece by piece."""
     return live.key.chunk_bytes if live.bypassed else min(PIECE_BYTES, live.key.chunk_bytes)
-
-
-def _bits(chunks: range) -> ChunkSet:
-    return (1 << chunks.stop) - (1 << chunks.start) if chunks else 0

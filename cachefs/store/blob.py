@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from cachefs import bitset
 from cachefs.errors import CorruptBlob
 from cachefs.sharing import ChunkSet
 from cachefs.store.counters import Counters, Event
@@ -30,7 +31,6 @@ from cachefs.types import BlobId, BlobKey, ByteRange
 log = logging.getLogger(__name__)
 
 _STATES = tuple(ChunkState)
-_PRESENT_DIGITS = bytes(b"01"[value == ChunkState.PRESENT] for value in range(256))
 
 
 class BlobHost(Protocol):
@@ -99,7 +99,7 @@ class Blob:
     @property
     def have(self) -> ChunkSet:
         """The chunks that are PRESENT, as a bitset."""
-        return int(self._states.translate(_PRESENT_DIGITS)[::-1] or b"0", 2)
+        return bitset.where(self._states, ChunkState.PRESENT)
 
     def data_bytes(self) -> int:
         """Blocks of the data file. Raises OSError."""

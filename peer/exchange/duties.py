@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from peer.exchange.rates import Rates
-from peer.policy import bitset
 from peer.policy.choice import Holding
 from peer.policy.duty import WINDOW_CHUNKS, Duty, DutyTable, OriginView, origin_now, quota, scores
 from peer.policy.hedging import ChunkTimes, late_after_seconds

@@ -12,6 +12,7 @@ import random
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cachefs import bitset
 from cachefs.errors import PeerError
 from cachefs.sharing import ChunkSet, Lender, Want
 from cachefs.types import BlobId
@@ -20,7 +21,6 @@ from peer.exchange.links import Links
 from peer.exchange.neighbour import Neighbour
 from peer.exchange.neighbours import Neighbours
 from peer.membership.directory import Directory
-from peer.policy import bitset
 from peer.policy.following import choose_followed
 from peer.settings import PeerLimits, PeerTimes
 from peer.swarm import Board, Swarm

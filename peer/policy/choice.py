@@ -13,9 +13,9 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.values import PeerId
 
 SAMPLES = 4

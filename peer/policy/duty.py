@@ -19,9 +19,9 @@ import struct
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.values import PeerId
 
 SWARM_REQUESTS = 32
@@ -33,8 +33,6 @@ WINDOW_CHUNKS = 128
 
 SMALL_SWARM = 16
 """Up to so many nodes, a second-ranked owner with nothing to do helps from the far end of the window (rule 5)."""
-
-_DIGITS = bytes.maketrans(b"\0\1", b"01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ def _beaten(me: PeerId, mine: tuple[int, ...], node: PeerId, blob: BlobId) -> Ch
         return 0
     before = operator.ge if node > me else operator.gt
     theirs = scores(node, blob, len(mine))
-    return int(bytes(map(before, theirs, mine)).translate(_DIGITS)[::-1], 2)
+    return bitset.where(bytes(map(before, theirs, mine)), 1)
 
 
 def _duty(beaten: Iterable[ChunkSet], chunk_count: int) -> Duty:

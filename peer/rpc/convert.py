@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
+from cachefs import bitset
 from cachefs.errors import PeerMismatch, PeerProtocolError
 from cachefs.sharing import ChunkSet, Want
 from cachefs.types import BlobId
 from peer import peer_pb2 as pb
-from peer.policy import bitset
 from peer.values import PROTOCOL_VERSION, HaveUpdate, Identity, PeerId
 
 ID_BYTES = 16

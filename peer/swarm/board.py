@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet, Want
 from cachefs.types import BlobId, BlobKey
-from peer.policy import bitset
 from peer.swarm.state import Swarm
 from peer.swarm.subscription import Follower
 from peer.values import PeerId

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet, Want
 from cachefs.types import BlobId, BlobKey
-from peer.policy import bitset
 from peer.values import HaveUpdate, PeerId
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from cachefs import bitset
 from cachefs.sharing import Want
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.swarm.state import Swarm
 from peer.values import HaveUpdate, PeerId
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cachefs import bitset
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.policy.duty import SMALL_SWARM, Duty, DutyTable, OriginView, duty, origin_now, quota, scores
 from peer.policy.zones import ZoneView, importers
 from peer.values import PeerId

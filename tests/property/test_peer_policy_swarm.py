@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.policy.duty import SMALL_SWARM, OriginView, duty, origin_now
 from peer.values import PeerId
 

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet, Want
 from cachefs.types import BlobKey
 from peer.exchange.duties import Around, Duties
-from peer.policy import bitset
 from peer.policy.choice import Wish, choose
 from peer.policy.hedging import ChunkTimes
 from peer.swarm import Board, Follower

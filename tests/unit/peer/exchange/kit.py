@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import xxhash
 
+from cachefs import bitset
 from cachefs.errors import PeerError, PeerUnavailable
 from cachefs.sharing import Ask, ChunkSet, ChunkStream, Want
 from cachefs.types import BlobId, BlobKey, Deadline, Priority
@@ -17,7 +18,6 @@ from peer.exchange import Neighbour, Neighbours, PeerExchange
 from peer.exchange.interest import Interest
 from peer.exchange.links import Links
 from peer.exchange.transport import RemoteChunk
-from peer.policy import bitset
 from peer.policy.duty import duty
 from peer.settings import PeerLimits, PeerTimes
 from peer.swarm import Board

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet, Want
 from peer.exchange.duties import FRONT_CHUNKS, NEWS_SECONDS, OVERDUE, Around, Duties
-from peer.policy import bitset
 from peer.policy.choice import Holding
 from peer.policy.duty import DutyTable, duty, quota
 from peer.policy.hedging import LATE_UNKNOWN_SECONDS, ChunkTimes

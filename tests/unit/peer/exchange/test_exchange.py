@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from cachefs import bitset
 from cachefs.errors import Interrupted, NoSpace, PeerBusy, PeerCorrupt, PeerLacks, PeerProtocolError, PeerUnavailable
 from cachefs.sharing import Ask, Want
 from cachefs.types import BlobKey, Deadline, Priority
 from peer.exchange.exchange import LOOK_SECONDS
 from peer.exchange.transport import RemoteChunk
-from peer.policy import bitset
 from peer.policy.duty import quota
 from peer.policy.hedging import LATE_UNKNOWN_SECONDS
 from peer.settings import PeerLimits

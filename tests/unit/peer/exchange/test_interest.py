@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from cachefs import bitset
 from cachefs.errors import PeerUnavailable
 from cachefs.sharing import Want
 from peer.exchange.interest import URGE_AGAIN_SECONDS
-from peer.policy import bitset
 from peer.settings import PeerLimits
 from tests.unit.peer.exchange.kit import (
     ALL,

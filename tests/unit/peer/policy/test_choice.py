@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.policy.choice import Choice, Holding, Wish, choose
 from peer.values import PeerId
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cachefs import bitset
 from cachefs.types import BlobId
-from peer.policy import bitset
 from peer.policy.duty import Duty, duty
 from peer.policy.zones import ZoneView, importers
 from peer.values import PeerId

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from peer.policy import bitset
+from cachefs import bitset
 
 
 def test_an_empty_span_has_no_chunks() -> None:
@@ -56,3 +56,10 @@ def test_a_chunk_the_blob_does_not_have_is_refused() -> None:
         bitset.from_bytes(b"\x00\x04", 10)
     with pytest.raises(ValueError, match="chunk 80"):
         bitset.from_bytes(bytes(10) + b"\x01", 10)
+
+
+def test_the_chunks_that_have_a_mark() -> None:
+    assert bitset.where(bytearray([1, 0, 2, 1]), 1) == 0b1001
+    assert bitset.where(bytes([1, 0, 2, 1]), 2) == 0b100
+    assert bitset.where(b"\x00\xff", 0xFF) == 0b10
+    assert bitset.where(b"", 1) == 0

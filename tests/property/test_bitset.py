@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer.policy import bitset
+from cachefs import bitset
 
 members = st.sets(st.integers(0, 400))
 numbers = st.integers(-2, 410)

@@ -30,6 +30,13 @@ def of(chunks: Iterable[int]) -> ChunkSet:
     return int.from_bytes(digits, "little")
 
 
+def where(values: bytes | bytearray, wanted: int) -> ChunkSet:
+    """The chunks whose byte in `values` is `wanted`: states and marks are kept one byte a chunk."""
+    digits = bytearray(b"0" * 256)
+    digits[wanted] = ord("1")
+    return int(values.translate(digits)[::-1] or b"0", 2)
+
+
 def each(chunks: ChunkSet) -> Iterator[int]:
     """The members, ascending."""
     digits = bin(chunks)[:1:-1]
