@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from peer.exchange.rates import Rates
-from peer.policy.choice import Holding
+from peer.policy.choice import Holding, union
 from peer.policy.duty import WINDOW_CHUNKS, Duty, DutyTable, OriginView, origin_now, quota, scores
 from peer.policy.hedging import ChunkTimes, late_after_seconds
 from peer.policy.relief import SourceRates, relief
@@ -121,7 +121,7 @@ class Duties:
         nodes = self._nodes()
         wanters = self._held(nodes) | self.swarm.mine
         seeds = [holding for holding in holdings if holding.peer not in nodes]
-        alone = _union(seeds) & ~wanters
+        alone = union(seeds) & ~wanters
         if len(nodes) < FEWEST_SHARING or not alone:
             return list(holdings)
         mine = alone & self._duty_of(frozenset(nodes)).first
@@ -136,7 +136,7 @@ class Duties:
         if self._near_duty is None or self._near_duty[0] != nodes:
             self._near_duty = (nodes, self._near.duty(nodes))
         held = self._held(near)
-        coming, late, overdue = self._in_hand(near, self._near, times, now)
+        coming, late, overdue = self._in_hand(near, self._near, late_after_seconds(times), now)
         view = ZoneView(
             missing=startable,
             held=held,
@@ -169,18 +169,17 @@ class Duties:
         self, held: ChunkSet, duty: Duty, idle_since: Mapping[PeerId, float], times: ChunkTimes, now: float
     ) -> tuple[ChunkSet, ChunkSet, ChunkSet]:
         """What peers get from the origin now; what of it, or of what they should get, is late; and overdue."""
-        fetching, late, overdue = self._in_hand(self.swarm.peers, self._all, times, now)
+        patience = late_after_seconds(times)
+        fetching, late, overdue = self._in_hand(self.swarm.peers, self._all, patience, now)
         swarm_missing = self.swarm.all & ~self.swarm.mine & ~held
         untouched = bitset.lowest(swarm_missing, WINDOW_CHUNKS) & ~fetching & ~duty.first & ~self.swarm.fetching_bits
         since = self._untouched
         self._untouched = {chunk: since.get(chunk, now) for chunk in bitset.each(untouched)}
-        patience = late_after_seconds(times)
-        if not late and not self._somebody_idle(idle_since, now - patience):
-            return fetching, late, overdue
-        for chunk in bitset.each(untouched & bitset.lowest(swarm_missing, FRONT_CHUNKS)):
-            waited = now - self._untouched[chunk]
-            late |= (waited > patience) << chunk
-            overdue |= _is_overdue(waited, patience, self._all, chunk) << chunk
+        if late or self._somebody_idle(idle_since, now - patience):
+            front = bitset.lowest(swarm_missing, FRONT_CHUNKS)
+            left = {chunk: began for chunk, began in self._untouched.items() if front >> chunk & 1}
+            left_late, left_overdue = _overrun(left, self._all, patience, now)
+            late, overdue = late | left_late, overdue | left_overdue
         return fetching, late, overdue
 
     def _somebody_idle(self, idle_since: Mapping[PeerId, float], moment: float) -> bool:
@@ -188,19 +187,15 @@ class Duties:
         return any(idle_since.get(peer, moment) < moment for peer in self.swarm.wanters())
 
     def _in_hand(
-        self, peers: Iterable[PeerId], table: DutyTable, times: ChunkTimes, now: float
+        self, peers: Iterable[PeerId], table: DutyTable, patience: float, now: float
     ) -> tuple[ChunkSet, ChunkSet, ChunkSet]:
         """What these peers say they are getting; what of it is late; and overdue."""
         coming = late = overdue = 0
-        patience = late_after_seconds(times)
         for peer in peers:
             if (view := self.swarm.peers.get(peer)) is None or not view.fetching:
                 continue
-            coming |= view.fetching
-            for chunk, began in view.fetching_since.items():
-                if now - began > patience:
-                    late |= 1 << chunk
-                    overdue |= _is_overdue(now - began, patience, table, chunk) << chunk
+            its_late, its_overdue = _overrun(view.fetching_since, table, patience, now)
+            coming, late, overdue = coming | view.fetching, late | its_late, overdue | its_overdue
         return coming, late, overdue
 
     def _relieved(self, held: ChunkSet, now: float) -> bool:
@@ -215,12 +210,12 @@ class Duties:
         return relief(rates, on=self._relief)
 
 
-def _is_overdue(waited: float, patience: float, table: DutyTable, chunk: int) -> bool:
-    return waited > OVERDUE * patience and waited > table.rank(chunk) * patience
-
-
-def _union(holdings: Iterable[Holding]) -> ChunkSet:
-    chunks = 0
-    for holding in holdings:
-        chunks |= holding.have
-    return chunks
+def _overrun(since: Mapping[int, float], table: DutyTable, patience: float, now: float) -> tuple[ChunkSet, ChunkSet]:
+    """Those of the chunks in somebody's hands `since` these moments that are late; and those that are overdue here."""
+    late = overdue = 0
+    for chunk, began in since.items():
+        waited = now - began
+        if waited > patience:
+            late |= 1 << chunk
+            overdue |= (waited > OVERDUE * patience and waited > table.rank(chunk) * patience) << chunk
+    return late, overdue

@@ -21,7 +21,7 @@ from peer.exchange.neighbours import Neighbours
 from peer.exchange.rates import Meter, Rates
 from peer.exchange.requests import Requests
 from peer.exchange.transport import Opener, RemoteChunk
-from peer.policy.choice import Choice, Wish, choose
+from peer.policy.choice import Choice, Holding, Wish, choose
 from peer.policy.hedging import ChunkTimes, hedge_after_seconds
 from peer.settings import PeerLimits, PeerTimes
 from peer.swarm import Board, Swarm
@@ -122,14 +122,13 @@ class PeerExchange:
             return []
         choices = self._choices(asks, free, around, now, spare=True)
         if not choices and not self.requests:
-            choices = self._choices(
-                asks, 1, around, now, spare=False
-            )  # owners are slow, or gone: better twice than late
+            choices = self._choices(asks, 1, around, now, spare=False)  # owners are slow or gone
         return [self._request(choice.blob, choice.chunk, choice.peer, now) for choice in choices]
 
     def _choices(self, asks: Sequence[Ask], free: int, around: Around, now: float, *, spare: bool) -> list[Choice]:
         """`spare`: what nodes give that want nothing themselves is left to its owners."""
-        wishes = [wish for ask in asks if (wish := self._wish(ask, around, now, spare=spare))]
+        holdings = {blob: self._holdings(blob, around, now, spare=spare) for blob in {ask.blob for ask in asks}}
+        wishes = [Wish(ask.blob, ask.chunks, ask.ordered, held) for ask in asks if (held := holdings[ask.blob])]
         return choose(wishes, self.requests.by_peer(), free, around.usable, self._rng, slots=self._limits.downloads)
 
     def late(self, most: int, now: float) -> list[PeerChunk]:
@@ -248,20 +247,17 @@ class PeerExchange:
         finally:
             lent.release()
 
-    def _wish(self, ask: Ask, around: Around, now: float, *, spare: bool) -> Wish | None:
-        duties = self._duties.get(ask.blob)
+    def _holdings(self, blob: BlobId, around: Around, now: float, *, spare: bool) -> list[Holding]:
+        """What each peer may be asked for of a blob. The same for everybody here who wants some of it."""
+        duties = self._duties.get(blob)
         if duties is None or not (holdings := duties.holdings(around)):
-            return None
+            return []
         if spare:
             holdings = duties.spared(holdings)
         if around.zone_mates is None:
-            return Wish(ask.blob, ask.chunks, ask.ordered, holdings)
-        kept = duties.near_only(ask.chunks, around, self._chunk_times, now)
-        holdings = [
-            holding if holding.same_zone else type(holding)(holding.peer, holding.have & ~kept, same_zone=False)
-            for holding in holdings
-        ]
-        return Wish(ask.blob, ask.chunks, ask.ordered, holdings)
+            return holdings
+        kept = duties.near_only(duties.swarm.all, around, self._chunk_times, now)
+        return [one if one.same_zone else Holding(one.peer, one.have & ~kept, same_zone=False) for one in holdings]
 
     def _request(self, blob: BlobId, chunk: int, peer: PeerId, now: float) -> RemoteChunk:
         neighbour = self._neighbours.get(peer)

@@ -125,10 +125,10 @@ class _Round:
     def _available(self, wish: Wish, holders: list[Holding]) -> ChunkSet:
         """What can be had. Of peers that have enough to do, only if a reader waits for it, or there is nothing else."""
         left = wish.chunks & ~self._given.get(wish.blob, 0)
-        of_all = left & _union(holders)
+        of_all = left & union(holders)
         if wish.ordered or not of_all:
             return of_all
-        return left & _union(self._with_room(holders)) or of_all
+        return left & union(self._with_room(holders)) or of_all
 
     def _rare(self, available: ChunkSet, holders: list[Holding]) -> int:
         """The rarest of some random ones."""
@@ -153,7 +153,8 @@ class _Round:
         return [holding for holding in holders if self._load.get(holding.peer, 0) < self._limit]
 
 
-def _union(holders: Iterable[Holding]) -> ChunkSet:
+def union(holders: Iterable[Holding]) -> ChunkSet:
+    """What at least one of them has."""
     chunks = 0
     for holding in holders:
         chunks |= holding.have

@@ -84,11 +84,6 @@ def hedge_after_seconds(times: ChunkTimes, floor: float = HEDGE_FLOOR_SECONDS) -
     return math.inf if most is None else max(floor, PATIENCE * most)
 
 
-def is_late(started_at: float, now: float, times: ChunkTimes, floor: float = HEDGE_FLOOR_SECONDS) -> bool:
-    """Whether a request of `started_at` should be made once more, of another peer."""
-    return now - started_at > hedge_after_seconds(times, floor)
-
-
 def late_after_seconds(times: ChunkTimes) -> float:
     """How long an announced chunk, or one that is its owner's to fetch, may take. `times` are of origin requests."""
     most = times.expected_most
@@ -96,8 +91,3 @@ def late_after_seconds(times: ChunkTimes) -> float:
         return LATE_UNKNOWN_SECONDS
     least, longest = LATE_SECONDS
     return min(longest, max(least, LATE_PATIENCE * most))
-
-
-def announced_late(announced_at: float, now: float, times: ChunkTimes) -> bool:
-    """Whether a chunk that a peer announced at `announced_at`, or owned since then, is to be taken over."""
-    return now - announced_at > late_after_seconds(times)

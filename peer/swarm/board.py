@@ -50,7 +50,6 @@ class Board:
         for chunk in bitset.each(mine & ~swarm.mine):  # came while there was nobody to take note of it
             swarm.landed(chunk)
         swarm.key, swarm.want = key, want
-        swarm.version += 1
         self.tell(blob)
         return swarm
 
@@ -59,7 +58,6 @@ class Board:
         swarm = self._swarms[blob]
         swarm.want = Want.NONE
         swarm.urged = 0
-        swarm.version += 1
         self.tell(blob)
         self.drop_if_idle(blob)
 

@@ -47,8 +47,6 @@ class Swarm:
         self.urged: ChunkSet = 0
         """What readers of other nodes wait for, and asked this one to fetch."""
         self.peers: dict[PeerId, PeerView] = {}
-        self.version = 0
-        """Grows with everything that changes who wants what or has what, for those who keep something computed."""
 
     @property
     def complete(self) -> bool:
@@ -67,14 +65,12 @@ class Swarm:
         self.mine |= 1 << chunk
         self.urged &= ~(1 << chunk)
         self.log.append(chunk)
-        self.version += 1
         return True
 
     def reset(self, mine: ChunkSet) -> None:
         """Something that was here is not any more."""
         self.mine = mine
         self.log.clear()
-        self.version += 1
 
     def view(self, peer: PeerId) -> PeerView:
         """What is known of a peer."""
@@ -91,22 +87,18 @@ class Swarm:
         view.fetching = update.fetching
         since = view.fetching_since
         view.fetching_since = {chunk: since.get(chunk, now) for chunk in bitset.each(update.fetching)}
-        self.version += 1
 
     def wanted_by(self, peer: PeerId, want: Want) -> None:
         """A peer that follows us said how much it wants."""
         self.view(peer).want = want
-        self.version += 1
 
     def lacks(self, peer: PeerId, chunk: int) -> None:
         """A peer does not have what it said it had."""
         self.view(peer).have &= ~(1 << chunk)
-        self.version += 1
 
     def left(self, peer: PeerId) -> None:
         """A peer is gone."""
-        if self.peers.pop(peer, None) is not None:
-            self.version += 1
+        self.peers.pop(peer, None)
 
     def wanters(self) -> list[PeerId]:
         """The peers that want all of the blob and do not have it: origin duty is shared among them, and this node."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cachefs.sharing import ChunkSet, Want
 from cachefs.types import BlobId
 from peer.swarm import Swarm
@@ -110,13 +112,14 @@ def test_what_a_peer_turns_out_to_lack_is_cleared_alone() -> None:
 def test_who_leaves_is_forgotten() -> None:
     one = swarm()
     one.told(A, said(0b111, whole=True), now=0.0)
-    before = one.version
+    one.told(B, said(0b1, whole=True), now=0.0)
+    others = {B: replace(one.view(B))}
     one.left(A)
     assert one.wanters() == []
     assert A not in one.peers
-    assert one.version > before
+    assert one.peers == others
     one.left(A)
-    assert one.version == before + 1, "who is unknown changes nothing"
+    assert one.peers == others, "who is unknown changes nothing"
 
 
 def test_what_comes_from_the_origin_and_over_a_border_is_told_alike() -> None:
