@@ -17,7 +17,7 @@ from cachefs.fetch.flights import only
 from cachefs.fetch.hedges import Hedges
 from cachefs.fetch.lane import Lane
 from cachefs.fetch.live import LiveBlob, LiveBlobs
-from cachefs.fetch.peer_fill import HedgeJob, PeerJob
+from cachefs.fetch.peer_fill import HedgeJob, KeepJob, PeerJob
 from cachefs.fetch.planner import Room, Wish, memory_share, plan
 from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
@@ -63,7 +63,7 @@ class Launcher:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._peer_memory_bytes = 0
-        self._hedges = Hedges(settings.attempt_seconds)
+        self._hedges = Hedges()
 
     @property
     def shared(self) -> bool:
@@ -121,7 +121,7 @@ class Launcher:
         for span_plan in self._shared.late(self.spans, by_id, self._peer_memory_left(), now):
             live = by_id[span_plan.blob]
             span = self._begin(live, span_plan, now)
-            job = self._hedges.job(span, live.key)
+            job = HedgeJob(span, live.key, self._settings.attempt_seconds)
             self._run(live, span, job, partial(self._hedge_ended, live, span, job))
 
     def _peer_memory_left(self) -> int:
@@ -143,7 +143,7 @@ class Launcher:
         if kept is not None and live.flights.fetchable >> span.plan.chunks.start & 1:
             live.flights.begin(span.plan.chunks)
             won = self._begin(live, span.plan, now)
-            job = self._hedges.keep(won, live.key, kept, self._sink(live, won), self._landed(live))
+            job = KeepJob(won, live.key, kept, self._sink(live, won), self._landed(live))
             self._run(live, won, job, partial(self._kept, live, won))
         elif not span.cancelled:
             self._aftermath.apply(live, self.lanes[live.authority], span, outcome, now)

@@ -36,11 +36,7 @@ class PeerJob:
 
     def run(self) -> Outcome:
         """Blocks. Raises nothing: failures are part of the outcome."""
-        chunk = self.span.plan.chunks.start
-        error = _caught(self.span, self._fetch)
-        if error is not None:
-            return Outcome(range(chunk, chunk), 0, error)
-        return _landed(self.span, self.key, self.landed)
+        return _publish(self.span, self.key, self._fetch, self.landed)
 
     def _fetch(self) -> None:
         sink: ChunkSink | None = None
@@ -89,11 +85,7 @@ class KeepJob:
 
     def run(self) -> Outcome:
         """Blocks on the disk. Raises nothing."""
-        chunk = self.span.plan.chunks.start
-        error = _caught(self.span, self._keep)
-        if error is not None:
-            return Outcome(range(chunk, chunk), 0, error)
-        return _landed(self.span, self.key, self.landed)
+        return _publish(self.span, self.key, self._keep, self.landed)
 
     def _keep(self) -> None:
         sink = self.open_sink(self.span.plan.chunks.start)
@@ -104,8 +96,12 @@ class KeepJob:
             sink.abort()
 
 
-def _landed(span: Span, key: BlobKey, landed: Callable[[int], None]) -> Outcome:
+def _publish(span: Span, key: BlobKey, store: Callable[[], None], landed: Callable[[int], None]) -> Outcome:
+    """What became of a span whose chunk `store` puts into the cache."""
     chunk = span.plan.chunks.start
+    error = _caught(span, store)
+    if error is not None:
+        return Outcome(range(chunk, chunk), 0, error)
     size_bytes = len(key.chunk_range(chunk))
     span.plan.client.account(SOURCE, size_bytes)
     landed(chunk)

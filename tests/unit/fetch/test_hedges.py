@@ -17,7 +17,7 @@ def span(chunks: range, *, of_peer: bool = True) -> Span:
 
 
 def test_the_first_is_called_off_and_the_second_ones_bytes_are_taken_once() -> None:
-    hedges, first, other = Hedges(1.0), span(range(3, 4)), span(range(4, 5))
+    hedges, first, other = Hedges(), span(range(3, 4)), span(range(4, 5))
     hedges.won(BLOB, 3, WON, [other, first])
     assert (first.cancelled, other.cancelled) == (True, False)
     assert hedges.taken(other, landed=False) is None
@@ -26,34 +26,34 @@ def test_the_first_is_called_off_and_the_second_ones_bytes_are_taken_once() -> N
 
 
 def test_if_the_first_landed_after_all_the_seconds_bytes_are_dropped() -> None:
-    hedges, first = Hedges(1.0), span(range(3, 4))
+    hedges, first = Hedges(), span(range(3, 4))
     hedges.won(BLOB, 3, WON, [first])
     assert hedges.taken(first, landed=True) is None
     assert hedges.taken(first, landed=False) is None, "they are gone"
 
 
 def test_if_the_first_is_over_the_seconds_bytes_are_dropped() -> None:
-    hedges = Hedges(1.0)
+    hedges = Hedges()
     hedges.won(BLOB, 3, WON, [])
     assert hedges.taken(span(range(3, 4)), landed=False) is None
 
 
 def test_a_request_to_the_origin_is_not_called_off() -> None:
     """Readers may wait for the rest of it, and its failure would be theirs."""
-    hedges, origin = Hedges(1.0), span(range(2, 6), of_peer=False)
+    hedges, origin = Hedges(), span(range(2, 6), of_peer=False)
     hedges.won(BLOB, 3, WON, [origin])
     assert not origin.cancelled
     assert hedges.taken(origin, landed=False) is None
 
 
 def test_if_the_first_landed_the_second_is_called_off() -> None:
-    hedges, racer, other, origin = Hedges(1.0), span(range(3, 4)), span(range(4, 5)), span(range(2, 6), of_peer=False)
+    hedges, racer, other, origin = Hedges(), span(range(3, 4)), span(range(4, 5)), span(range(2, 6), of_peer=False)
     hedges.lost(BLOB, 3, [other, racer, origin])
     assert (racer.cancelled, other.cancelled, origin.cancelled) == (True, False, False)
 
 
 def test_what_is_called_off_already_is_left_alone() -> None:
-    hedges, first = Hedges(1.0), span(range(3, 4))
+    hedges, first = Hedges(), span(range(3, 4))
     first.cancel()
     hedges.won(BLOB, 3, WON, [first])
     assert hedges.taken(first, landed=False) is None

@@ -115,7 +115,7 @@ def test_who_leaves_is_forgotten() -> None:
     one.told(B, said(0b1, whole=True), now=0.0)
     others = {B: replace(one.view(B))}
     one.left(A)
-    assert one.wanters() == []
+    assert one.wanters() == [B]
     assert A not in one.peers
     assert one.peers == others
     one.left(A)
