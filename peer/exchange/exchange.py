@@ -20,6 +20,7 @@ from peer.exchange.neighbour import Neighbour, is_its_fault
 from peer.exchange.neighbours import Neighbours
 from peer.exchange.rates import Meter, Rates
 from peer.exchange.requests import Requests
+from peer.exchange.stock import stock
 from peer.exchange.transport import Opener, RemoteChunk
 from peer.policy.choice import Choice, Holding, Wish, choose
 from peer.policy.hedging import ChunkTimes, hedge_after_seconds
@@ -239,13 +240,7 @@ class PeerExchange:
 
     def _have(self, blob: BlobId) -> ChunkSet:
         """Quick: the blob is open, since it is wanted; or it is not in the store at all."""
-        lent = self._lender.lend(blob)
-        if lent is None:
-            return 0
-        try:
-            return lent.have
-        finally:
-            lent.release()
+        return stock(self._lender, blob)[1]
 
     def _holdings(self, blob: BlobId, around: Around, now: float, *, spare: bool) -> list[Holding]:
         """What each peer may be asked for of a blob. The same for everybody here who wants some of it."""

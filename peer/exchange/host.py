@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from cachefs.sharing import ChunkSet, Lender, Want
 from cachefs.types import BlobId
+from peer.exchange.stock import stock
 from peer.swarm import Board, Follower
 from peer.values import Identity, PeerId
 
@@ -71,14 +72,5 @@ class Host:
 
     async def _find(self, blob: BlobId) -> None:
         """Opening a blob touches files: not on the loop."""
-        chunk_count, mine = await asyncio.to_thread(self._lent, blob)
+        chunk_count, mine = await asyncio.to_thread(stock, self._lender, blob)
         self.board.found(blob, chunk_count, mine)
-
-    def _lent(self, blob: BlobId) -> tuple[int, ChunkSet]:
-        lent = self._lender.lend(blob)
-        if lent is None:
-            return 0, 0
-        try:
-            return lent.key.chunk_count, lent.have
-        finally:
-            lent.release()
