@@ -9,6 +9,7 @@ from cachefs.sharing import ChunkSet, Lender, Want
 from cachefs.types import BlobId
 from peer.exchange.stock import stock
 from peer.swarm import Board, Follower
+from peer.tasks import Tasks
 from peer.values import Identity, PeerId
 
 
@@ -30,7 +31,7 @@ class Host:
         self._introduced = introduced
         self._ticket = ticket
         self._wake = wake
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def identity(self) -> Identity:
         """See `PeerHost.identity`."""
@@ -60,15 +61,10 @@ class Host:
 
     async def aclose(self) -> None:
         """End what is under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     def _look_up(self, blob: BlobId) -> None:
-        task = asyncio.get_running_loop().create_task(self._find(blob))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._find(blob), f"mows-look-up-{blob}")
 
     async def _find(self, blob: BlobId) -> None:
         """Opening a blob touches files: not on the loop."""

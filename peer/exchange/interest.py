@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cachefs import bitset
@@ -24,6 +24,7 @@ from peer.membership.directory import Directory
 from peer.policy.following import choose_followed
 from peer.settings import PeerLimits, PeerTimes
 from peer.swarm import Board, Swarm
+from peer.tasks import Tasks
 from peer.values import PeerId
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Interest:
         self._rng = rng
         self._loop = asyncio.get_running_loop()
         self._wanted: dict[BlobId, _Wanted] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def begin(self, swarm: Swarm, want: Want) -> None:
         """This node wants a blob, or another part of it than before."""
@@ -132,7 +133,7 @@ class Interest:
         for owner, theirs in by_owner.items():
             neighbour = self._neighbours.get(owner)
             if neighbour and neighbour.link is not None:
-                self._spawn(self._urge(neighbour, swarm.blob, theirs))
+                self._tasks.spawn(self._urge(neighbour, swarm.blob, theirs), f"mows-urge-{owner}")
 
     async def run(self) -> None:
         """Tell the directory what is here and wanted, and hear of swarms that grow, until cancelled."""
@@ -153,20 +154,12 @@ class Interest:
 
     async def aclose(self) -> None:
         """End what is under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._tasks.aclose()
 
     def _look_around(self, blob: BlobId) -> None:
         """Few peers are all followed, and at once: who has none must not wait for any."""
         if self._crowded:
-            self._spawn(self._ask_directory(blob))
+            self._tasks.spawn(self._ask_directory(blob), f"mows-swarm-{blob}")
         else:
             self._follow(blob, self._everyone())
 

@@ -12,6 +12,7 @@ from cachefs.sharing import Want
 from cachefs.types import BlobId
 from peer.exchange.neighbour import Link, Neighbour
 from peer.settings import PeerTimes
+from peer.tasks import Tasks
 from peer.values import HaveUpdate, Identity, PeerId
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,10 @@ class Links:
         self._updated = updated
         self._broken = broken
         self._follows: dict[PeerId, dict[BlobId, Want]] = {}
-        self._tasks: dict[PeerId, asyncio.Task[None]] = {}
+        self._serving: dict[PeerId, asyncio.Task[None]] = {}
         self._timers: dict[PeerId, asyncio.TimerHandle] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
+        """Those of `_serving`, and those that were dropped and are not gone yet."""
 
     def follow(self, neighbour: Neighbour, blob: BlobId, want: Want) -> None:
         """Be told by this peer about a blob, from now on and after every reconnection."""
@@ -74,27 +76,22 @@ class Links:
         self._follows.pop(neighbour.peer_id, None)
         if timer := self._timers.pop(neighbour.peer_id, None):
             timer.cancel()
-        if task := self._tasks.pop(neighbour.peer_id, None):
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+        if task := self._serving.pop(neighbour.peer_id, None):
             task.cancel()
 
     async def aclose(self) -> None:
         """Close all connections."""
         for timer in self._timers.values():
             timer.cancel()
-        tasks = [*self._tasks.values(), *self._ending]
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._serving.clear()
+        await self._tasks.aclose()
 
     def _keep(self, neighbour: Neighbour) -> None:
         if timer := self._timers.pop(neighbour.peer_id, None):
             timer.cancel()
-        if neighbour.peer_id not in self._tasks:
-            name = f"peer {neighbour.identity.node_id}"
-            self._tasks[neighbour.peer_id] = asyncio.create_task(self._serve(neighbour), name=name)
+        if neighbour.peer_id not in self._serving:
+            name = f"mows-link-{neighbour.identity.node_id}"
+            self._serving[neighbour.peer_id] = self._tasks.spawn(self._serve(neighbour), name)
 
     async def _serve(self, neighbour: Neighbour) -> None:
         while True:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
 
@@ -22,6 +22,7 @@ from peer.membership.discovery import Discovery, Found
 from peer.membership.hellos import Hellos
 from peer.membership.prober import Prober
 from peer.settings import PeerTimes
+from peer.tasks import Tasks
 from peer.values import Identity, PeerId, PeerProblem
 
 LOG = logging.getLogger(__name__)
@@ -73,22 +74,20 @@ class Roster:
         self._members: dict[PeerId, Identity] = {}
         self._problems: tuple[PeerProblem, ...] = ()
         self._watchers: list[Watcher] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._joined = self._left = 0
 
     async def __aenter__(self) -> Roster:
         self._settle()
-        self._start(self._discovery.run(self._mine, self._found), "mows-discovery")
-        self._start(self._hellos.run(), "mows-hellos")
-        self._start(self._beat(), "mows-roster")
+        self._tasks.spawn(self._discovery.run(self._mine, self._found), "mows-discovery")
+        self._tasks.spawn(self._hellos.run(), "mows-hellos")
+        self._tasks.spawn(self._beat(), "mows-roster")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     def members(self) -> Mapping[PeerId, Identity]:
         """Those who live, without ourselves. A snapshot that does not change."""
@@ -187,13 +186,3 @@ class Roster:
 
     def _own(self, code: str, message: str) -> PeerProblem:
         return PeerProblem(address=self._mine.address, code=code, message=message, hint="check peers.discovery")
-
-    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        task.add_done_callback(_ended)
-        self._tasks.append(task)
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        LOG.error("%s ended: %r", task.get_name(), error, exc_info=error)
