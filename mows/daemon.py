@@ -12,7 +12,7 @@ import functools
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,6 +46,7 @@ from mows.state_dir import locked
 from mows.store_pins import StorePins
 from peer.node import PeerNode
 from peer.rpc.token_file import TokenFile
+from peer.tasks import running
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
     fetcher = await stack.enter_async_context(Fetcher(store, settings.fetch_settings(config), exchange=exchange))
     pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME)
     await pins.restore()
-    await stack.enter_async_context(_background(pins))
+    await stack.enter_async_context(running(pins.run(), "leases"))
     lister = Lister(origins, timeout_seconds=config.mounts.listing_timeout)
     filler = Filler(fetcher, files_at_once=config.prewarm.files_at_once)
     mounter = FuseMounter(fetcher, settings.mount_options(config))
@@ -150,16 +151,6 @@ def _open_store(config: Config) -> Store:
         if tier.huge_pages == "on" or (tier.huge_pages == "auto" and not host_takes_free_pages()):
             give_huge_pages(tier.path, tier.capacity_bytes, config.cache.chunk_bytes)
     return Store(settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes)
-
-
-@contextlib.asynccontextmanager
-async def _background(pins: Pins) -> AsyncIterator[None]:
-    task = asyncio.create_task(pins.run(), name="leases")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 def _identity(config: Config) -> NodeIdentity:

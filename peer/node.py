@@ -11,7 +11,7 @@ import logging
 import random
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -38,6 +38,7 @@ from peer.rpc.server import PeerServer
 from peer.rpc.traffic import Traffic
 from peer.settings import PeerSettings
 from peer.statistics import PeerStatistics
+from peer.tasks import running
 from peer.values import HaveUpdate, Identity, PeerId
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class PeerNode:
         stack.push_async_callback(self._interest.aclose)
         self._roster.watch(self._changed)
         await stack.enter_async_context(self._roster)
-        await stack.enter_async_context(_running(self._interest))
+        await stack.enter_async_context(running(self._interest.run(), "mows-interest"))
 
     async def _listen(self, stack: contextlib.AsyncExitStack, tickets: Tickets) -> None:
         """Both ports. Where others find them is known afterwards."""
@@ -266,16 +267,6 @@ def _directory(settings: PeerSettings, me: PeerId, roster: Roster) -> Directory:
     if settings.discovery.redis is not None:
         return RedisDirectory(settings.discovery.redis, me, settings.times, roster.members)
     return EveryoneDirectory(roster.members)
-
-
-@contextlib.asynccontextmanager
-async def _running(interest: Interest) -> AsyncIterator[None]:
-    task = asyncio.create_task(interest.run(), name="mows-interest")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 def _port(address: str) -> int:

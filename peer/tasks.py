@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 
 log = logging.getLogger(__name__)
+
+Work = Coroutine[object, object, None]
 
 
 class Tasks:
@@ -15,7 +18,7 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+    def spawn(self, work: Work, name: str) -> asyncio.Task[None]:
         """Let `work` run until it is done, cancelled, or the owner is closed."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
@@ -33,3 +36,14 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("%s ended: %r", task.get_name(), error, exc_info=error)
+
+
+@contextlib.asynccontextmanager
+async def running(work: Work, name: str) -> AsyncIterator[None]:
+    """`work` runs while the block does."""
+    tasks = Tasks()
+    tasks.spawn(work, name)
+    try:
+        yield
+    finally:
+        await tasks.aclose()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from peer.tasks import Tasks
+from peer.tasks import Tasks, running
 
 
 @pytest.fixture
@@ -74,3 +74,24 @@ async def test_what_fails_is_logged_by_its_name_and_harms_no_other(
     await endless.began.wait()
     assert not endless.gone
     assert [record.getMessage() for record in caplog.records] == ["mows-unlucky ended: ValueError('no')"]
+
+
+async def test_it_runs_while_the_block_does() -> None:
+    endless = Endless()
+    async with running(endless.work(), "endless"):
+        await endless.began.wait()
+        assert not endless.gone
+    assert endless.gone
+
+
+async def test_it_ends_with_a_block_that_fails() -> None:
+    endless = Endless()
+
+    async def fail() -> None:
+        async with running(endless.work(), "endless"):
+            await endless.began.wait()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert endless.gone
