@@ -6,15 +6,12 @@ runs, and until then every byte comes from the origin.
 
 from __future__ import annotations
 
-import re
 import ssl
 from pathlib import Path
 
 from mows.config import PeersSection, Tls
 from mows.errors import ConfigError
-
-_SENDABLE = re.compile(rb"[\x21-\x7e]+")
-"""What goes into a header of gRPC as it is."""
+from peer.rpc.token_file import sendable, tokens_in
 
 
 def check_peer_files(peers: PeersSection) -> None:
@@ -29,12 +26,12 @@ def check_token(path: Path) -> None:
     """Raises ConfigError unless there is a token in the file."""
     hint = "write one token a line, for example: openssl rand -hex 32"
     try:
-        tokens = [line.strip() for line in path.read_bytes().splitlines() if line.strip()]
+        tokens = tokens_in(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"peers.token_file: {path}: {error.strerror}", hint=hint) from error
     if not tokens:
         raise ConfigError(f"peers.token_file: {path}: holds no token", hint=hint)
-    if not all(_SENDABLE.fullmatch(token) for token in tokens):
+    if not all(map(sendable, tokens)):
         raise ConfigError(f"peers.token_file: {path}: a token has a space or is not ASCII", hint=hint)
 
 

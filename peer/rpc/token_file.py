@@ -17,6 +17,16 @@ _SENDABLE = re.compile(rb"[\x21-\x7e]+")
 """What fits into an HTTP header as it is."""
 
 
+def tokens_in(text: bytes) -> tuple[bytes, ...]:
+    """One a line, without the white space around them. They need not be `sendable`."""
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def sendable(token: bytes) -> bool:
+    """Whether it goes into a header as it is."""
+    return _SENDABLE.fullmatch(token) is not None
+
+
 class TokenFile:
     """One token a line; the first is sent, all are accepted. `setting` names the key of the configuration. Any thread.
 
@@ -32,15 +42,15 @@ class TokenFile:
     def tokens(self) -> tuple[bytes, ...]:
         """The tokens, without the white space around them. None at all when the file cannot be used."""
         try:
-            lines = [line.strip() for line in self._path.read_bytes().splitlines() if line.strip()]
+            found = tokens_in(self._path.read_bytes())
         except OSError as error:
             return self._unusable(error.strerror or "cannot be read")
-        if not lines:
+        if not found:
             return self._unusable("it is empty")
-        if not all(_SENDABLE.fullmatch(line) for line in lines):
+        if not all(map(sendable, found)):
             return self._unusable("a token has characters other than printable ASCII")
         self._problem = ""
-        return tuple(lines)
+        return found
 
     def first(self) -> bytes:
         """The token to send; empty when there is none."""
