@@ -12,11 +12,25 @@ Measured: receiving over loopback 0.21 to 0.13 CPU s/GB; the fill threads of a n
 from __future__ import annotations
 
 import errno
+import math
 import select
 import socket
+import struct
 
 WAKE_BYTES = 256 << 10
 """The thread is woken for so much. More brings nothing."""
+
+_TIMEVAL = struct.Struct("@ll")
+
+
+def wait_at_most(sock: socket.socket, option: int, seconds: float) -> None:
+    """How long the kernel waits in each call on a blocking socket: `option` is ``SO_RCVTIMEO`` or ``SO_SNDTIMEO``.
+
+    Then the call fails with EAGAIN. At least a microsecond: 0 would mean for ever.
+    """
+    whole = math.floor(seconds)
+    microseconds = max(1, int((seconds - whole) * 1e6))
+    sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, microseconds))
 
 
 class Receiver:

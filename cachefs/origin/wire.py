@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cachefs.errors import OriginProtocolError, OriginTimeout, OriginUnavailable
 from cachefs.ports import PIECE_BYTES
-from cachefs.receiving import Receiver
+from cachefs.receiving import Receiver, wait_at_most
 from cachefs.types import Deadline
 
 HEAD_BYTES = 16 << 10
@@ -250,10 +249,8 @@ class Connection:
         if self.address.tls:
             self._socket.settimeout(seconds)
             return
-        whole = int(seconds)
-        value = struct.pack("ll", whole, max(1, int((seconds - whole) * 1e6)))  # 0 would mean no timeout at all
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
+        wait_at_most(self._socket, socket.SO_RCVTIMEO, seconds)
+        wait_at_most(self._socket, socket.SO_SNDTIMEO, seconds)
 
     def _failure(self, error: OSError) -> OriginTimeout | OriginUnavailable:
         if isinstance(error, (BlockingIOError, TimeoutError, ssl.SSLWantReadError)):

@@ -8,19 +8,15 @@ some thirty system calls instead of one. The sizes of the socket's buffers are l
 
 from __future__ import annotations
 
-import math
 import socket
-import struct
 import threading
 
 from cachefs.errors import PeerProtocolError, PeerUnavailable
-from cachefs.receiving import Receiver
+from cachefs.receiving import Receiver, wait_at_most
 from cachefs.types import Deadline
 from peer.lane import frames
 from peer.lane.frames import Answer, Request
 from peer.values import Identity
-
-_TIMEVAL = struct.Struct("@ll")
 
 
 def lane_address(peer: Identity) -> tuple[str, int]:
@@ -64,7 +60,7 @@ class Link:
     def ask(self, request: Request, deadline: Deadline, ticket: bytes | None = None) -> Answer:
         """Send a request, after the opening frame if a `ticket` is to be shown, and wait for the answer's frame."""
         opening = b"" if ticket is None else frames.encode_opening(ticket)
-        self._arm(socket.SO_SNDTIMEO, self._left(deadline, "asking"))
+        wait_at_most(self._socket, socket.SO_SNDTIMEO, self._left(deadline, "asking"))
         try:
             self._socket.sendall(opening + frames.encode_request(request))
         except OSError as error:
@@ -79,7 +75,7 @@ class Link:
         while got < len(into):
             left = self._left(deadline, f"{got} of {len(into)} bytes came")
             wait_seconds = min(left, self._silent_seconds)
-            self._arm(socket.SO_RCVTIMEO, wait_seconds)
+            wait_at_most(self._socket, socket.SO_RCVTIMEO, wait_seconds)
             try:
                 more = self._receiver.toward(into[got:], wait_seconds, more_bytes=more_bytes)
             except OSError as error:
@@ -119,12 +115,6 @@ class Link:
         connected.settimeout(None)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
-
-    def _arm(self, option: int, seconds: float) -> None:
-        """How long the kernel waits in each call. Never 0, which would mean for ever."""
-        whole = math.floor(seconds)
-        microseconds = max(1, int((seconds - whole) * 1e6))
-        self._socket.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, microseconds))
 
     def _left(self, deadline: Deadline, doing: str) -> float:
         if left := deadline.remaining_seconds():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cachefs.receiving import WAKE_BYTES, Receiver
+from cachefs.receiving import WAKE_BYTES, Receiver, wait_at_most
 from tests.unit.fetch.kit import LIMIT_SECONDS, content
 
 SOON_SECONDS = 0.01
@@ -26,15 +26,9 @@ def pair() -> Iterator[Pair]:
         sender = socket.create_connection(listener.getsockname())
         receiver, _ = listener.accept()
     sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    wait_at_most(receiver, LIMIT_SECONDS)
+    wait_at_most(receiver, socket.SO_RCVTIMEO, LIMIT_SECONDS)
     with sender, receiver:
         yield sender, receiver
-
-
-def wait_at_most(sock: socket.socket, seconds: float) -> None:
-    """As the users of `Receiver` do it: in the kernel, since the socket stays a blocking one."""
-    whole = int(seconds)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, int((seconds - whole) * 1e6)))
 
 
 def exactly(receiver: Receiver, nbytes: int, *, more_bytes: int = 0) -> tuple[bytes, int]:
@@ -148,10 +142,20 @@ def test_a_stream_that_ends_early_gives_what_came_and_then_zero(pair: Pair, nbyt
     assert bytes(into[:got]) == data
 
 
+@pytest.mark.parametrize("option", [socket.SO_RCVTIMEO, socket.SO_SNDTIMEO])
+@pytest.mark.parametrize("seconds", [0.0, 1e-9, 0.5, 2.0, 3600.25])
+def test_the_kernel_waits_for_as_long_as_it_is_told_and_never_for_ever(pair: Pair, option: int, seconds: float) -> None:
+    wait_at_most(pair[1], option, seconds)
+    whole, microseconds = struct.unpack("@ll", pair[1].getsockopt(socket.SOL_SOCKET, option, struct.calcsize("@ll")))
+    kept_seconds = whole + microseconds / 1e6
+    assert kept_seconds > 0, "that would be for ever"
+    assert 0 <= kept_seconds - seconds <= 0.02, "it counts in ticks of its clock"
+
+
 @pytest.mark.parametrize("nbytes", [1000, WAKE_BYTES, 3 * WAKE_BYTES])
 def test_nothing_in_time_is_eagain(pair: Pair, nbytes: int) -> None:
     """Of the beginning by the socket's own timeout, of the end by that of the poll."""
-    wait_at_most(pair[1], SOON_SECONDS)
+    wait_at_most(pair[1], socket.SO_RCVTIMEO, SOON_SECONDS)
     with pytest.raises(BlockingIOError) as caught:
         Receiver(pair[1]).toward(memoryview(bytearray(nbytes)), SOON_SECONDS)
     assert caught.value.errno == errno.EAGAIN
