@@ -18,9 +18,6 @@ BURST_SECONDS = 0.004
 LEAST_BURST_BYTES = 192 * 1024
 QUEUE_SECONDS = 0.025
 LEAST_QUEUE_BYTES = 512 * 1024
-PAYLOAD_RATIO = 1448 / 1514
-"""Of TCP with time stamps in full Ethernet frames."""
-
 UNLIMITED_BITS_PER_SECOND = 40_000_000_000
 """What the parent of per-client classes gets when there is no limit in total; far beyond what one machine moves."""
 

@@ -102,7 +102,6 @@ class InitFlag(IntFlag):
 class OpenFlag(IntFlag):
     """How the kernel shall treat an open file."""
 
-    DIRECT_IO = 1 << 0
     KEEP_CACHE = 1 << 1
     PASSTHROUGH = 1 << 7
 

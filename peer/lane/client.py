@@ -70,7 +70,7 @@ class LaneClient:
 
     @property
     def pool(self) -> LinkPool:
-        """What is open, for statistics."""
+        """Its connections, for whoever looks whether one was left behind."""
         return self._pool
 
     def lane_works(self, peer_id: PeerId, now: float) -> bool:

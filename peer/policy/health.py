@@ -54,10 +54,6 @@ class PeerHealth:
         least, most = BUSY_SECONDS
         return replace(self._answered(), busy_until=now + least + (most - least) * jitter)
 
-    def lacked(self) -> PeerHealth:
-        """It does not have the chunk (any more): its word was old, which says nothing about it."""
-        return self._answered()
-
     def landed(self) -> PeerHealth:
         """A chunk came, and was right."""
         return self._answered()

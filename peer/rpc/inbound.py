@@ -23,7 +23,6 @@ from peer.rpc.traffic import Traffic
 log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
-Behaviour = Callable[[object, Context], Awaitable[None]]
 
 
 class TooLarge(PeerProtocolError):

@@ -43,10 +43,9 @@ def test_requests_that_break_together_are_one_failure() -> None:
     assert once.failed(NOW + 0.1, 0.9) == once
 
 
-@pytest.mark.parametrize("answer", ["landed", "lacked"])
-def test_an_answer_forgets_failures(answer: str) -> None:
+def test_an_answer_forgets_failures() -> None:
     failed = NEW.failed(NOW, 0.0)
-    assert getattr(failed, answer)() == NEW
+    assert failed.landed() == NEW
     assert failed.answered_busy(NOW, 0.0).usable_at == pytest.approx(NOW + 0.02)
 
 
@@ -72,6 +71,6 @@ def test_chunks_that_were_under_way_make_no_quarantine_longer() -> None:
 
 def test_nothing_done_right_ends_a_quarantine() -> None:
     health = NEW.corrupt(NOW, 60.0).failed(NOW, 0.0)
-    for after in (health.landed(), health.lacked(), health.answered_busy(NOW, 0.0)):
+    for after in (health.landed(), health.answered_busy(NOW, 0.0)):
         assert after.quarantined_until == NOW + 60.0
         assert after.corruptions == 1
