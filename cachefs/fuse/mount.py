@@ -51,11 +51,11 @@ class FuseMount:
         """
         target = Target.prepare(self._path)
         try:
-            mounted = mounting.mount(target.path, self._options)
+            fd = mounting.mount(target.path, self._options)
         except BaseException:
             target.remove()
             raise
-        device = Device(mounted.fd)
+        device = Device(fd)
         try:
             connection = self._connect(target, device)
         except BaseException:

@@ -13,7 +13,6 @@ import os
 import shutil
 import socket
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from cachefs.errors import FuseUnavailable, MountError
@@ -32,22 +31,17 @@ _MNT_DETACH = 2
 _NO_RIGHT = frozenset({errno.EPERM, errno.EACCES})
 
 
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """A fresh mount: the descriptor of its connection, which the caller owns, and how it was made."""
+def mount(target: Path, options: MountOptions) -> int:
+    """Mount on `target`; the descriptor of the connection, which is the caller's. Raises MountError. Blocks.
 
-    fd: int
-    by_helper: bool
-
-
-def mount(target: Path, options: MountOptions) -> Mounted:
-    """Mount on `target`. The kernel then waits for its INIT to be answered. Raises MountError. Blocks."""
+    The kernel then waits for its INIT to be answered.
+    """
     try:
-        return Mounted(_mount_directly(target, options), by_helper=False)
+        return _mount_directly(target, options)
     except OSError as error:
         if error.errno not in _NO_RIGHT:
             raise _explained(target, error) from error
-    return Mounted(_mount_by_helper(target, options), by_helper=True)
+    return _mount_by_helper(target, options)
 
 
 def unmount(target: Path) -> None:
