@@ -17,10 +17,10 @@ from benchmarks.lab.leftovers import prefix_of
 from benchmarks.lab.rates import parse_rate
 from benchmarks.node.resources import Resources, run_owning
 from benchmarks.node.scratch import scratch
+from benchmarks.scaleout.options import add_run_options, check_holders
 from benchmarks.scaleout.result import as_text, passed
 from benchmarks.scaleout.run import SCENARIOS, Theatre
 from benchmarks.scaleout.settings import RunSettings
-from mows.units import parse_bytes
 
 
 def settings_from(options: argparse.Namespace) -> RunSettings:
@@ -63,23 +63,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     text = argparse.ArgumentParser(prog="python -m benchmarks.scaleout", description=__doc__.splitlines()[0])
     add = text.add_argument
     add("scenario", choices=SCENARIOS, help="what happens; described in undisturbed.py and disturbed.py")
-    add("--nodes", type=int, default=8, help="(default: %(default)s)")
-    add("--link", type=parse_rate, default="200Mbit", help="of each node, each way (default: %(default)s)")
+    add_run_options(text)
     add("--origin", type=parse_rate, metavar="RATE", help="of the origin in total: variant a")
     add("--origin-per-client", type=parse_rate, metavar="RATE", help="of the origin to each node: variant b")
-    add("--model", type=parse_bytes, default="512MiB", help="(default: %(default)s)")
-    add("--shard", type=parse_bytes, default="128MiB", help="size of one file of it (default: %(default)s)")
-    add("--chunk", type=parse_bytes, default="512KiB", help="(default: %(default)s)")
     add("--seed", type=int, default=0, help="of the model, and of the choice of a victim (default: %(default)s)")
-    add("--holders", type=int, default=1, help="join: nodes that have the model already (default: %(default)s)")
     add("--cache", choices=("kept", "empty"), help="kill, rolling: what a new daemon finds (default: kept, empty)")
     add("--discovery", choices=("static", "redis"), default="static", help="(default: %(default)s)")
     add("--baseline", action="store_true", help="measure T(1) too, with one node on the same links")
-    add("--json", action="store_true", help="print one JSON document")
     add("--plot", type=Path, metavar="FILE.svg", help="draw the throughput by source over time")
     options = text.parse_args(arguments)
-    if options.scenario == "join" and not 0 < options.holders < options.nodes:
-        text.error(f"join with {options.nodes} nodes needs 1 to {options.nodes - 1} holders")
+    if options.scenario == "join":
+        check_holders(text, options)
     if options.scenario in {"partition", "corrupt", "slow"} and options.nodes < 2:
         text.error(f"{options.scenario} needs 2 nodes or more")
     return options

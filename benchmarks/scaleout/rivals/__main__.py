@@ -16,18 +16,17 @@ from pathlib import Path
 
 from benchmarks.lab.leftovers import prefix_of
 from benchmarks.lab.network import Lab
-from benchmarks.lab.rates import parse_rate
 from benchmarks.model import write_model
 from benchmarks.node.oss import OssProcess
 from benchmarks.node.resources import Resources, run_owning
 from benchmarks.node.scratch import scratch
+from benchmarks.scaleout.options import add_run_options, check_holders
 from benchmarks.scaleout.plot import compare_plot
 from benchmarks.scaleout.result import Result, passed
 from benchmarks.scaleout.rivals.contest import JOIN, Ground, contest
 from benchmarks.scaleout.run import Theatre
 from benchmarks.scaleout.settings import RunSettings
 from benchmarks.scaleout.table import OURS, rivals
-from mows.units import parse_bytes
 
 CLIENT_SHARE = 4
 """Variant b: a client gets a link's rate by this."""
@@ -85,19 +84,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """What was said on the command line. Exits with 2 when it makes no sense."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaleout.rivals", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--nodes", type=int, default=8, help="(default: %(default)s)")
+    add_run_options(parser)
     add("--variant", choices=["a", "b", JOIN], default="a", help="(default: %(default)s)")
-    add("--holders", type=int, default=1, help="join: nodes that have the model already (default: %(default)s)")
-    add("--link", type=parse_rate, default="200Mbit", help="of each node, each way (default: %(default)s)")
-    add("--model", type=parse_bytes, default="512MiB", help="(default: %(default)s)")
-    add("--shard", type=parse_bytes, default="128MiB", help="size of one file of it (default: %(default)s)")
-    add("--chunk", type=parse_bytes, default="512KiB", help="of the fleet (default: %(default)s)")
     add("--without-ours", action="store_true", help="only the rivals")
-    add("--json", action="store_true", help="print one JSON document")
     add("--plot", type=Path, metavar="FILE.svg", help="draw the comparison")
     options = parser.parse_args(arguments)
-    if options.variant == JOIN and not 0 < options.holders < options.nodes:
-        parser.error(f"join with {options.nodes} nodes needs 1 to {options.nodes - 1} holders")
+    if options.variant == JOIN:
+        check_holders(parser, options)
     return options
 
 
