@@ -152,10 +152,11 @@ class _Run:
             reader.start()
 
     def begin_again(self, node: int, *, anew: bool) -> None:
-        """Mount, warm and read on a node whose daemon was started again. `anew`: its time counts from now."""
+        """Mount, warm and read on a node whose daemon was started again. `anew`: its time counts from the mount, as in
+        `begin`."""
+        readers = self._prepared([node])
         if anew:
             self._began[node] = time.monotonic()
-        readers = self._prepared([node])
         self._mount([node])
         readers[node].start()
         self._readers |= readers
