@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ class _Progress:
         """Take `piece`."""
         if self._job.span.cancelled:
             raise Interrupted(f"{self._job.info.uri}: the daemon is stopping")
+        self._job.span.heard_at = time.monotonic()
         while piece:
             if self.done:
                 raise OriginProtocolError(f"{self._job.info.uri}: more bytes came than were asked for")

@@ -124,6 +124,9 @@ class Launcher:
             job = HedgeJob(span, live.key, self._settings.attempt_seconds)
             self._run(live, span, job, partial(self._hedge_ended, live, span, job))
 
+        for span_plan in self._shared.beside_origin(self.spans, by_id, self._peer_memory_left(), now):
+            self._launch_beside(by_id[span_plan.blob], span_plan, now)
+
     def _peer_memory_left(self) -> int:
         others_bytes = self.in_flight_memory_bytes() - self._peer_memory_bytes
         return memory_share(self._settings.memory_bytes // 2, self._peer_memory_bytes, others_bytes)
@@ -147,6 +150,22 @@ class Launcher:
             self._run(live, won, job, partial(self._kept, live, won))
         elif not span.cancelled:
             self._aftermath.apply(live, self.lanes[live.authority], span, outcome, now)
+
+    def _launch_beside(self, live: LiveBlob, span_plan: SpanPlan, now: float) -> None:
+        """Into memory: the chunk stays in the flight of the origin's span, which may write it at any moment."""
+        span = self._begin(live, span_plan, now)
+        job = PeerJob(span, live.key, live.memory_sink, live.landed, self._settings.attempt_seconds)
+        self._run(live, span, job, partial(self._beside_ended, live, span))
+
+    def _beside_ended(self, live: LiveBlob, span: Span, outcome: Outcome) -> None:
+        """If it failed, another peer is asked for as long as the origin is silent."""
+        now = self._loop.time()
+        self._shared.ended(span, outcome, now)
+        kept = self._hedges.taken(span, landed=bool(outcome.landed))
+        if kept is not None:
+            won = self._begin(live, span.plan, now)
+            job = KeepJob(won, live.key, kept, live.memory_sink, live.landed)
+            self._run(live, won, job, lambda _: None)
 
     def _hedge_ended(self, live: LiveBlob, span: Span, job: HedgeJob, outcome: Outcome) -> None:
         """The second peer answered, or failed to: the first one's span is called off if it still runs."""
@@ -203,6 +222,8 @@ class Launcher:
         if not span.plan.verify:
             lane.ended(span.plan.cost_bytes, outcome.landed_bytes, outcome.error, span.started_at, now)
             self._shared.origin_ended(span, outcome, now)
+            for chunk in outcome.landed:
+                self._hedges.lost(live.blob_id, chunk, self.spans)
         self._aftermath.apply(live, lane, span, outcome, now)
 
     # ----------------------------------------------------------------- both

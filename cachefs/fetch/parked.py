@@ -94,6 +94,11 @@ class ParkingLot:
         with self._lock:
             return [read for line in self._lines.values() for read in line]
 
+    def awaited(self) -> list[int]:
+        """The chunks that reads stand in line for now."""
+        with self._lock:
+            return list(self._lines)
+
     def _take_if(self, chosen: Callable[[ParkedRead], bool]) -> list[ParkedRead]:
         if not self._lines:
             return []

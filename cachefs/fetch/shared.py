@@ -22,6 +22,10 @@ from cachefs.types import BlobId, BlobKey, Priority
 MOST_HEDGES = 4
 """Chunks raced at a time: each is held in memory as a whole."""
 
+SILENT_SECONDS = 1.0
+"""An origin that sent nothing for so long is not waited for alone. One that lives answers sooner, as a rule; one that
+vanished is given up only after the timeouts of its connections, 5 s and more."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Bill:
@@ -90,6 +94,27 @@ class SharedBlobs:
             bill = _Bill(1 << pick.chunk, first.plan.client, first.plan.priority)
             plans.append(_span_plan(pick, [bill], by_id[pick.blob].key.chunk_bytes))
         return plans
+
+    def beside_origin(
+        self, spans: Iterable[Span], by_id: Mapping[BlobId, LiveBlob], memory_bytes: int, now: float
+    ) -> list[SpanPlan]:
+        """The chunks to ask of peers now though the origin was asked: it is silent, and reads wait for them."""
+        assert self._exchange
+        spans = tuple(spans)
+        asked = {(span.plan.blob, span.plan.chunks.start) for span in spans if span.plan.peer is not None}
+        asks: list[Ask] = []
+        bills: dict[BlobId, list[_Bill]] = {}
+        for span in spans:
+            live = by_id.get(span.plan.blob)
+            if live is None or not _shared(live) or not span.silent_since(now - SILENT_SECONDS):
+                continue
+            awaited = [chunk for chunk in live.lot.awaited() if (live.blob_id, chunk) not in asked]
+            if chunks := bitset.of(chunk for chunk in awaited if chunk in span.plan.chunks):
+                asks.append(Ask(live.blob_id, chunks, Priority.READER, ordered=True))
+                bills.setdefault(live.blob_id, []).append(_Bill(chunks, span.plan.client, span.plan.priority))
+        room = memory_bytes // max((by_id[blob].key.chunk_bytes for blob in bills), default=1)
+        picks = self._exchange.assign(asks, room, now) if asks and room > 0 else []
+        return [_span_plan(pick, bills[pick.blob], by_id[pick.blob].key.chunk_bytes) for pick in picks]
 
     def ended(self, span: Span, outcome: Outcome, now: float) -> None:
         """A span from a peer is over."""

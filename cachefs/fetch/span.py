@@ -47,6 +47,13 @@ class Span:
     """Whether to give up at the next piece. Set once, by the loop; read without a lock."""
     stream: ChunkStream | None = None
     """What a peer sends, once it began. Set once, by the fill thread."""
+    heard_at: float = 0.0
+    """When something came from the origin last. Set by the fill thread; on the loop's clock, like `started_at`."""
+
+    def silent_since(self, moment: float) -> bool:
+        """Whether the origin was asked before `moment`, and nothing came from it since."""
+        at_origin = self.plan.peer is None and not self.plan.verify
+        return at_origin and not self.cancelled and max(self.started_at, self.heard_at) < moment
 
     def cancel(self) -> None:
         """Give up at the next piece; at once, if a peer sends it."""

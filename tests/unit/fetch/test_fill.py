@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +28,7 @@ from tests.unit.fetch.kit import (
     fails,
     overruns,
 )
+from tests.unit.fetch.peers_kit import TwinChunk, whole
 
 SIZE = 5 * CHUNK - 123
 DATA = content(SIZE)
@@ -63,6 +66,24 @@ def test_each_chunk_lands_whole_in_order_and_is_accounted(faults: tuple[Fault, .
     assert stage.desk.landed == [1, 2, 3, 4]
     assert stage.desk.accounted == [("origin", CHUNK)] * 3 + [("origin", CHUNK - 123)]
     assert stage.origin.requests == [("k", ByteRange(CHUNK, SIZE))]
+
+
+def test_an_origin_is_silent_from_its_last_piece_on() -> None:
+    stage = Stage(range(5), breaks_after(1))
+    assert stage.span.silent_since(0.1)
+    began = time.monotonic()
+    stage.run()
+    assert not stage.span.silent_since(began)
+    assert stage.span.silent_since(time.monotonic() + 1.0)
+
+
+def test_only_a_request_that_runs_at_the_origin_can_be_silent() -> None:
+    plan = Stage(range(5)).span.plan
+    assert Span(plan, started_at=1.0).silent_since(2.0)
+    assert not Span(plan, started_at=3.0).silent_since(2.0)
+    assert not Span(plan, started_at=1.0, cancelled=True).silent_since(2.0)
+    assert not Span(replace(plan, verify=True), started_at=1.0).silent_since(2.0)
+    assert not Span(replace(plan, peer=TwinChunk(BLOB, 0, "a", b"", whole)), started_at=1.0).silent_since(2.0)
 
 
 def test_what_landed_before_a_reset_counts() -> None:

@@ -57,6 +57,20 @@ def test_a_read_of_two_chunks_waits_for_the_last_one_in_any_order() -> None:
         assert lot.landed(order[1]) == ([one], [])
 
 
+def test_a_chunk_is_awaited_while_a_read_stands_in_line_for_it() -> None:
+    chunks = Chunks()
+    lot = ParkingLot(chunks.missing)
+    assert lot.awaited() == []
+    lot.park(read(0, 2))
+    lot.park(read(0, 1))
+    assert lot.awaited() == [0]
+    chunks.here.add(0)
+    lot.landed(0)
+    assert lot.awaited() == [1], "one at a time"
+    lot.close()
+    assert lot.awaited() == []
+
+
 def test_a_chunk_that_lands_before_the_registration_is_seen_by_the_second_check() -> None:
     chunks = Chunks()
     lot = ParkingLot(chunks.missing)
