@@ -23,8 +23,9 @@ class Resources:
     """A stack of context managers that an interrupt can neither slip into nor cut short.
 
     While this is entered, SIGINT and SIGTERM raise KeyboardInterrupt only inside `interruptible`, only once, and never
-    in the middle of `enter`. A signal that comes at another moment waits for the next `interruptible`. Only for the
-    main thread, since only it handles signals.
+    in the middle of `enter`. A signal that comes at another moment waits for the next `interruptible`, and one that was
+    lost (Python drops what a handler raises inside a finalizer) is raised by the next `enter`. Only for the main
+    thread, since only it handles signals.
     """
 
     def __init__(self) -> None:
@@ -67,11 +68,11 @@ class Resources:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._received = True
-        if self._raising:
+        if self._raising and not self._raised:
             self._raise_if_received()
 
     def _raise_if_received(self) -> None:
-        if self._received and not self._raised:
+        if self._received:
             self._raised = True
             raise KeyboardInterrupt
 

@@ -82,6 +82,28 @@ def test_an_interrupt_while_entering_waits_until_the_resource_is_owned() -> None
     assert log == ["entered", "left"]
 
 
+class Interrupting:
+    """Its finalizer is interrupted: Python prints what is raised there, and goes on."""
+
+    def __del__(self) -> None:
+        interrupt()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_a_finalizer_lost_is_raised_by_the_next_enter() -> None:
+    log: list[str] = []
+
+    def work(resources: Resources) -> int:
+        Interrupting()
+        log.append("went on")
+        resources.enter(resource(log))
+        log.append("and on")
+        return 0
+
+    assert run_owning(work) == INTERRUPTED_EXIT_CODE
+    assert log == ["went on", "entered", "left"]
+
+
 def test_further_interrupts_do_not_cut_the_cleaning_up_short() -> None:
     log: list[str] = []
 
