@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cachefs import bitset
 from cachefs.sharing import ChunkSet
 from cachefs.types import BlobId
-from peer.policy.duty import SMALL_SWARM, OriginView, duty, origin_now
+from peer.policy.duty import SMALL_SWARM, OriginView, duty, origin_now, quota
 from peer.values import PeerId
 
 BLOB = BlobId("d" * 32)
@@ -139,9 +139,11 @@ def test_idle_helpers_cost_a_small_swarm_little(count: int, rng: random.Random) 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, SMALL_SWARM), st.integers(2, SMALL_SWARM), rngs)
 def test_a_small_file_leaves_the_origin_once(chunk_count: int, count: int, rng: random.Random) -> None:
+    """But for what an owner has beyond its quota: a helper may take that in the round in which the owner begins it."""
     swarm = Swarm(count, chunk_count, rng)
     swarm.run(by_turns=False)
-    assert swarm.asked == Counter(range(chunk_count))
+    left_waiting = sum(max(0, duty.first.bit_count() - quota(count)) for duty in swarm.duties.values())
+    assert chunk_count <= swarm.asked.total() <= chunk_count + left_waiting
 
 
 @settings(deadline=None, max_examples=30)
