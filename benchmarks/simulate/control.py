@@ -66,19 +66,18 @@ def busy_bytes() -> int:
 class Ledger:
     """Messages counted by kind."""
 
-    def __init__(self, real_per_chunk: float, real_chunk_count: int) -> None:
+    def __init__(self, real_per_chunk: float) -> None:
         self.counts: Counter[str] = Counter()
         self.nbytes: Counter[str] = Counter()
         self._real_per_chunk = real_per_chunk
-        self._real_chunk_count = real_chunk_count
-        self._updates: dict[tuple[int, int], int] = {}
+        self._updates: dict[tuple[int, ...], int] = {}
         self._request = request_bytes()
         self._busy = busy_bytes()
 
-    def announced(self, have: int, fetching: int, followers: int) -> None:
-        """A batch of simulated chunks went to so many followers."""
-        self.counts["announce"] += followers
-        self.nbytes["announce"] += followers * self._update(have, fetching)
+    def announced(self, have: int, fetching: int, chunk_count: int) -> None:
+        """One node was told of so many simulated chunks of a file that has `chunk_count`."""
+        self.counts["announce"] += 1
+        self.nbytes["announce"] += self._update(have, fetching, chunk_count)
 
     def followed(self, peers: int) -> None:
         """A node asked so many others to tell it what they have."""
@@ -106,9 +105,8 @@ class Ledger:
         counts = {kind: int(count * factors.get(kind, 1)) for kind, count in self.counts.items()}
         return counts, {kind: int(nbytes * factors.get(kind, 1)) for kind, nbytes in self.nbytes.items()}
 
-    def _update(self, have: int, fetching: int) -> int:
-        key = (have, fetching)
-        if key not in self._updates:
-            real = [min(self._real_chunk_count, int(members * self._real_per_chunk)) for members in key]
-            self._updates[key] = update_bytes(real[0], real[1], self._real_chunk_count)
-        return self._updates[key]
+    def _update(self, *members: int) -> int:
+        if members not in self._updates:
+            have, fetching, chunk_count = (int(number * self._real_per_chunk) for number in members)
+            self._updates[members] = update_bytes(have, fetching, chunk_count)
+        return self._updates[members]

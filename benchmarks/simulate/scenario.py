@@ -35,6 +35,8 @@ class Scenario:
     chunk_bytes: int
     link_bits_per_second: float
     """Of every node, each way."""
+    files: int = 1
+    """The model is cut into so many of the same size, all wanted at once."""
     origin_total_bits_per_second: float | None = None
     origin_client_bits_per_second: float | None = None
     origin_plugged: bool = True
@@ -46,7 +48,7 @@ class Scenario:
     border_bits_per_second: float | None = None
     """Into each zone from all others together."""
     directory: bool = True
-    """Whether a directory names all nodes that want the model (Redis); else each knows those it exchanges word with."""
+    """Whether there is one of Redis, for more nodes than are followed; else each knows those it exchanges word with."""
     dying_ratio: float = 0.0
     slow_ratio: float = 0.0
     efficiency_ratio: float = ETHERNET_EFFICIENCY_RATIO

@@ -9,8 +9,6 @@ from benchmarks.simulate.control import Ledger
 from benchmarks.simulate.network import Network
 from benchmarks.simulate.scenario import Latencies
 from benchmarks.simulate.timeline import Timeline
-from cachefs.sharing import ChunkSet
-from cachefs.types import BlobId
 from peer.settings import PeerLimits, PeerTimes
 
 
@@ -21,9 +19,6 @@ class Surroundings:
     timeline: Timeline
     network: Network
     ledger: Ledger
-    blob: BlobId
-    all_chunks: ChunkSet
-    chunk_bytes: int
     latencies: Latencies
     step_seconds: float
     """What changes within so much time is considered together."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from benchmarks.simulate.surroundings import Surroundings
 from benchmarks.simulate.transfers import Transfer
-
-if TYPE_CHECKING:
-    from benchmarks.simulate.surroundings import Surroundings
 
 
 class Uplink:
@@ -24,18 +20,18 @@ class Uplink:
 
     def serve(self, transfer: Transfer) -> None:
         """A request came in. A dead node's kernel refuses the connection."""
-        if not self.open or not transfer.node.alive:
-            self._around.later(self._around.peer_way, transfer.node.failed, transfer)
+        if not self.open or not transfer.fetcher.alive:
+            self._around.later(self._around.peer_way, transfer.fetcher.broke, transfer)
         elif len(self._running) >= self._around.limits.uploads:
             self.busy_answers += 1
             self._around.ledger.turned_away()
-            self._around.later(self._around.peer_way, transfer.node.turned_away, transfer)
+            self._around.later(self._around.peer_way, transfer.fetcher.turned_away, transfer)
         else:
             self._around.ledger.requested()
             self._running[transfer] = None
-            links = transfer.node.links
+            links = transfer.fetcher.links
             crossed = [self._link, links.down, *([links.border] if transfer.crosses_border else [])]
-            transfer.flow = self._around.network.begin(crossed, self._around.chunk_bytes, self._sent, transfer)
+            transfer.flow = self._around.network.begin(crossed, transfer.nbytes, self._sent, transfer)
 
     def call_off(self, transfer: Transfer) -> None:
         """The other side does not want it any more, or is gone."""
@@ -49,11 +45,11 @@ class Uplink:
         self.open = False
         for transfer in tuple(self._running):
             self.call_off(transfer)
-            self._around.later(self._around.peer_way, transfer.node.failed, transfer)
+            self._around.later(self._around.peer_way, transfer.fetcher.broke, transfer)
 
     def _sent(self, transfer: Transfer) -> None:
         transfer.flow = None
         self._running.pop(transfer, None)
-        self.sent_bytes += self._around.chunk_bytes
-        self.border_bytes += self._around.chunk_bytes * transfer.crosses_border
-        self._around.later(self._around.peer_way, transfer.node.landed, transfer)
+        self.sent_bytes += transfer.nbytes
+        self.border_bytes += transfer.nbytes * transfer.crosses_border
+        self._around.later(self._around.peer_way, transfer.fetcher.landed, transfer)

@@ -10,7 +10,6 @@ from benchmarks.simulate.result import Result
 from benchmarks.simulate.scenario import Scenario
 from benchmarks.simulate.swarm import simulate
 from peer.policy.duty import quota
-from peer.settings import PeerTimes
 
 MIB = 1 << 20
 COLD = Scenario(
@@ -33,7 +32,7 @@ def test_one_node_alone_takes_what_the_link_takes() -> None:
     """It keeps to its quota. Equal flows of one link end together, so each quota's worth costs it a round trip."""
     result = run(replace(COLD, nodes=1))
     round_trips = COLD.model_bytes / COLD.chunk_bytes / quota(1) * COLD.latencies.origin_round_trip
-    seconds = COLD.bound_seconds / COLD.efficiency_ratio + PeerTimes().settle + round_trips
+    seconds = COLD.bound_seconds / COLD.efficiency_ratio + round_trips
     assert result.last_seconds == pytest.approx(seconds, rel=0.05)
     assert result.origin_bytes == COLD.model_bytes
 
@@ -57,6 +56,17 @@ def test_joiners_get_everything_from_one_warm_node_without_the_origin() -> None:
     assert len(result.finish_seconds) == 7
     assert result.origin_bytes == 0
     assert result.last_seconds < 2 * COLD.bound_seconds
+
+
+def test_a_model_of_several_files_is_wanted_at_once() -> None:
+    result = run(replace(COLD, files=4))
+    assert result.transfers == 8 * COLD.chunk_count
+    assert result.origin_ratio < 1.1
+
+
+def test_zones_without_a_directory_bring_each_chunk_in_once() -> None:
+    result = run(replace(COLD, name="zones", zones=2, directory=False))
+    assert 0.4 < result.border_copies < 0.7  # the origin gave each zone the other half
 
 
 def test_the_dead_are_not_waited_for() -> None:
