@@ -10,8 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
 from pathlib import Path
 
 from benchmarks.simulate import document, validate
@@ -52,7 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--max-chunks",
         type=int,
         default=document.CHUNKS,
-        help="simulated at most (default: 1000)",
+        help="simulated at most (default: %(default)s)",
     )
     add("--link", type=float, default=100e9, help="bit/s of every node, each way (default: 100e9)")
     add("--origin-total", type=float, default=100e9, help="bit/s; 0: no limit (default: 100e9)")
@@ -118,18 +116,16 @@ def _validate(arguments: Sequence[str]) -> int:
 
 def _report(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulate report", description=document.__doc__)
-    parser.add_argument("--nodes", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--nodes", type=int, nargs="+", default=[32, 100])
     scenarios = {
         name: scenario
         for nodes in parser.parse_args(arguments).nodes
         for name, scenario in document.runs(nodes).items()
     }
     results = {}
-    with ProcessPoolExecutor() as pool:
-        running = pool.map(simulate, scenarios.values(), repeat(document.REAL_CHUNK_BYTES))
-        for name, result in zip(scenarios, running, strict=True):
-            print(f"{name}: {as_text(result)}", file=sys.stderr, flush=True)
-            results[name] = result
+    for name, scenario in scenarios.items():
+        results[name] = result = simulate(scenario, document.REAL_CHUNK_BYTES)
+        print(f"{name}: {as_text(result)}", file=sys.stderr, flush=True)
     print(as_rows(results))
     return 1 if any(result.unfinished for result in results.values()) else 0
 

@@ -75,9 +75,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def run_in_executor(
         self,
-        executor: object,
+        executor: object,  # noqa: ARG002 - all alike
         func: Callable[[*Arguments], Any],
-        *args: *Arguments,  # noqa: ARG002 - all alike
+        *args: *Arguments,
     ) -> asyncio.Future[Any]:
         """At once: it takes no simulated time."""
         done: asyncio.Future[Any] = self.create_future()

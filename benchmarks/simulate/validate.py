@@ -21,6 +21,8 @@ LAB_LATENCIES = Latencies(peer_round_trip=QUEUE_SECONDS, origin_round_trip=QUEUE
 KNOWN = ("cold", "join", "staggered", "prewarm")
 """Scenarios of the lab that the simulator has too; a prewarm in bulk is a cold start in which nobody reads."""
 STAGGERED_SECONDS = 1.0
+LAB_FILES = 4
+"""Shards of every model in docs/SCALEOUT.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def scenario_of(result: Mapping[str, Any]) -> Scenario:
         origin_plugged=name != "join",
         warm=nodes - len(result["finish_seconds"]) if name == "join" else 0,
         interval_seconds=STAGGERED_SECONDS if name == "staggered" else 0.0,
+        files=LAB_FILES,
         directory=result.get("discovery") == "redis",
         latencies=LAB_LATENCIES,
     )
