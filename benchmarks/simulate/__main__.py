@@ -1,4 +1,4 @@
-"""Simulate a swarm: ``python -m benchmarks.simulate [--nodes 1000] [--model 700GB] [--scenario cold] [--json]``.
+"""Simulate a swarm: ``python -m benchmarks.simulate [--nodes 100] [--model 700GB] [--scenario cold] [--json]``.
 
 ``python -m benchmarks.simulate validate LAB.json...`` compares with what `benchmarks.scaleout` measured (``--json``);
 ``python -m benchmarks.simulate report`` prints the table of docs/design/0006-swarm-at-scale.md.
@@ -116,7 +116,7 @@ def _validate(arguments: Sequence[str]) -> int:
 
 def _report(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulate report", description=document.__doc__)
-    parser.add_argument("--nodes", type=int, nargs="+", default=[32, 100])
+    parser.add_argument("--nodes", type=int, nargs="+", default=[100])
     scenarios = {
         name: scenario
         for nodes in parser.parse_args(arguments).nodes
