@@ -66,13 +66,17 @@ class Duties:
         self._late: ChunkSet = 0
         self._relief = False
 
+    def room(self, running: int) -> bool:
+        """Whether this node may have more requests at the origin than the `running` ones."""
+        return running < quota(len(self._nodes()))
+
     def origin(
         self, startable: ChunkSet, urgent: ChunkSet, running: int, around: Around, times: ChunkTimes, now: float
     ) -> ChunkSet:
         """Those of `startable` to ask the origin for now, when `running` requests of this node are there already."""
+        if not self.room(running):
+            return 0
         swarm, nodes = self.swarm, frozenset(self._nodes())
-        if running >= quota(len(nodes)):
-            return 0  # the usual case, and this is asked whenever anything changes
         held = self._held(around.usable)
         fetching, late, overdue = self._announced(held, self._duty_of(nodes), around.idle_since, times, now)
         self._relief = self._relieved(startable & held, now)

@@ -169,9 +169,11 @@ class PeerExchange:
             return startable
         if not self._interest.settled(blob, now):
             return 0
+        running = self._granted + sum(len(one.swarm.fetching) for one in self._duties.values())
+        if not urgent and not duties.room(running):
+            return 0  # the usual case, and this is asked whenever anything changes
         trusted = self._neighbours.trusted(now)
         around = Around(self._me, trusted, self._neighbours.zone_mates(), self._neighbours.idle_since())
-        running = self._granted + sum(len(one.swarm.fetching) for one in self._duties.values())
         granted = duties.origin(startable, urgent, running, around, self._origin_times, now)
         self._granted += granted.bit_count()
         if unserved := urgent & ~granted:
