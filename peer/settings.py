@@ -78,6 +78,9 @@ class PeerTimes:
     """A ticket is good for so long, once."""
     settle: float = 0.3
     """How long a node that begins to want a blob waits for its peers' word before it asks the origin."""
+    introduce: float = 0.15
+    """Where a directory says who wants a blob: a node that begins to want one tells it, and asks after this time, so
+    that nodes that begin at the same moment find each other."""
     quarantine: float = 60.0
     """How long a peer that sent wrong bytes is not asked, at first; doubled each time."""
 

@@ -122,13 +122,13 @@ class Duties:
         asks the one holder for what their readers are all at, it sends every chunk seven times; and as long as it has
         chunks that nobody else has, whatever others can give should come from them.
         """
-        nodes = self._nodes()
+        nodes = frozenset(self._nodes())
         wanters = self._held(nodes) | self.swarm.mine
         seeds = [holding for holding in holdings if holding.peer not in nodes]
         alone = union(seeds) & ~wanters
         if len(nodes) < FEWEST_SHARING or not alone:
             return list(holdings)
-        mine = alone & self._duty_of(frozenset(nodes)).first
+        mine = alone & self._duty_of(nodes).first
         return [Holding(one.peer, one.have & mine, one.same_zone) if one.peer not in nodes else one for one in holdings]
 
     def near_only(self, startable: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:

@@ -10,6 +10,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from cachefs.errors import PeerCorrupt, PeerLacks, PeerUnavailable
 from cachefs.sharing import Ask, ChunkSet, Lender, PeerChunk, Want
@@ -22,7 +23,7 @@ from peer.exchange.rates import Meter, Rates
 from peer.exchange.requests import Requests
 from peer.exchange.stock import stock
 from peer.exchange.transport import Opener, RemoteChunk
-from peer.policy.choice import Choice, Holding, Wish, choose
+from peer.policy.choice import Choice, Holding, Wish, choose, union
 from peer.policy.hedging import ChunkTimes, hedge_after_seconds
 from peer.settings import PeerLimits, PeerTimes
 from peer.swarm import Board, Swarm
@@ -130,6 +131,8 @@ class PeerExchange:
         """`spare`: what nodes give that want nothing themselves is left to its owners."""
         holdings = {blob: self._holdings(blob, around, now, spare=spare) for blob in {ask.blob for ask in asks}}
         wishes = [Wish(ask.blob, ask.chunks, ask.ordered, held) for ask in asks if (held := holdings[ask.blob])]
+        if around.zone_mates is not None:
+            wishes = [part for wish in wishes for part in _imports_first(wish)]
         return choose(wishes, self.requests.by_peer(), free, around.usable, self._rng, slots=self._limits.downloads)
 
     def late(self, most: int, now: float) -> list[PeerChunk]:
@@ -314,3 +317,12 @@ class PeerExchange:
 
     def _around(self, usable: Mapping[PeerId, bool]) -> Around:
         return Around(self._me, usable, self._neighbours.zone_mates())
+
+
+def _imports_first(wish: Wish) -> list[Wish]:
+    """What this node brings in for its whole zone comes before what serves only itself, unless a reader waits."""
+    far = union(one for one in wish.holdings if not one.same_zone)
+    imports = wish.chunks & far & ~union(one for one in wish.holdings if one.same_zone)
+    if wish.ordered or not imports:
+        return [wish]
+    return [replace(wish, chunks=imports), wish]

@@ -138,11 +138,14 @@ class Interest:
     async def run(self) -> None:
         """Tell the directory what is here and wanted, and hear of swarms that grow, until cancelled."""
         while True:
-            wanted = {blob: one.want for blob, one in self._wanted.items()}
-            await self._directory.publish(dict.fromkeys(self._lender.blob_ids(), Want.NONE) | wanted)
+            await self._publish()
             if self._crowded:
                 self.joined()
             await asyncio.sleep(self._times.heartbeat)
+
+    async def _publish(self) -> None:
+        wanted = {blob: one.want for blob, one in self._wanted.items()}
+        await self._directory.publish(dict.fromkeys(self._lender.blob_ids(), Want.NONE) | wanted)
 
     @property
     def _crowded(self) -> bool:
@@ -164,6 +167,10 @@ class Interest:
             self._follow(blob, self._everyone())
 
     async def _ask_directory(self, blob: BlobId) -> None:
+        """At the first time, after this node said that it wants the blob: else nodes that begin at once see nobody."""
+        if blob in self._wanted and self._wanted[blob].settling.awaited is None:
+            await self._publish()
+            await asyncio.sleep(self._times.introduce)
         self._follow(blob, await self._directory.swarm(blob))
 
     def _follow(self, blob: BlobId, told: Mapping[PeerId, Want]) -> None:

@@ -30,7 +30,7 @@ OTHER = BlobKey("memory://bucket/y", "1", 3 * CHUNK, CHUNK)
 BLOB = KEY.blob_id
 ALL: ChunkSet = (1 << COUNT) - 1
 
-PATIENT = PeerTimes(settle=3600.0, idle=3600.0, heartbeat=3600.0)
+PATIENT = PeerTimes(settle=3600.0, idle=3600.0, heartbeat=3600.0, introduce=0.0)
 """Nothing happens by the passing of time, unless a test passes another moment."""
 
 

@@ -531,6 +531,19 @@ async def test_over_a_border_only_the_importer_asks_and_says_so() -> None:
         assert [news.fetching for news in follower.take()] == [0]
 
 
+async def test_what_it_brings_in_for_its_zone_comes_first_unless_a_reader_waits() -> None:
+    near = identity("near", zone="z1")
+    async with node(near, FAR, zone="z1", limits=PeerLimits(downloads=1)) as one:
+        await one.wants()
+        imports = bitset.highest(owned_by(one.me, one.me, near), 1)
+        one.link(near).say(update(ALL & ~imports))
+        one.link(FAR).say(update(ALL, want=Want.NONE))
+        picks = one.assign()
+        assert (chunks_of(picks), [pick.peer for pick in picks]) == (imports, ["far"])
+        one.ended(picks[0])
+        assert chunks_of(one.assign(ordered=True)) == bitset.lowest(ALL, 1)
+
+
 async def test_in_the_own_zone_everything_is_asked_of_anybody() -> None:
     near = identity("near", zone="z1")
     async with node(near, FAR, zone="z1", limits=PeerLimits(downloads=99)) as one:

@@ -172,6 +172,20 @@ async def test_the_directory_hears_what_is_here_and_what_is_wanted() -> None:
         await asyncio.wait({running})
 
 
+async def test_many_peers_that_begin_at_once_find_each_other_in_the_directory() -> None:
+    """Who asks before it has told of itself is seen by nobody, and would take itself for alone."""
+    peers = [identity(f"n{number}") for number in range(5)]
+    async with node(*peers, limits=PeerLimits(followed=4)) as one:
+        one.directory.swarms[BLOB] = {peers[0].peer_id: Want.ALL}
+        one.exchange.demand({KEY: Want.ALL})
+        assert not settled(one), "nobody is asked yet"
+        assert await one.directory.published.get() == {BLOB: Want.ALL}
+        assert one.directory.asked == []
+        await turns()
+        assert one.directory.asked == [BLOB]
+        assert [link.peer for link in one.links_made] == [peers[0]]
+
+
 async def test_a_swarm_that_grows_in_the_directory_is_heard_of() -> None:
     peers = [identity(f"n{number}") for number in range(5)]
     times = replace(PATIENT, heartbeat=0.0)
