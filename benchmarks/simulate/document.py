@@ -27,14 +27,14 @@ COLD = Scenario(
 
 
 def runs(nodes: int) -> Mapping[str, Scenario]:
-    """By name, for so many nodes. Without Redis, but for one."""
-    cold = replace(COLD, nodes=nodes, directory=False)
+    """By name, for so many nodes. With Redis, but for one."""
+    cold = replace(COLD, nodes=nodes, directory=True)
     return MappingProxyType(
         {
             f"cold, {nodes:,}": cold,
             f"4 zones, {nodes:,}": replace(cold, name="zones", zones=4, border_bits_per_second=200 * GIGABIT),
             f"1 % die, {nodes:,}": replace(cold, name="kill", dying_ratio=0.01),
             f"1 % slow, {nodes:,}": replace(cold, name="slow", slow_ratio=0.01),
-            f"cold with Redis, {nodes:,}": replace(cold, directory=True),
+            f"cold with a static list, {nodes:,}": replace(cold, directory=False),
         }
     )

@@ -56,6 +56,9 @@ class Duties:
         self.rates = rates or Rates()
         self.takeovers = 0
         """Chunks asked of the origin in place of a late owner."""
+        self.unheard = 0
+        """Peers that have not said anything about this blob yet. They count where a node that takes itself for alone
+        would ask for as much as a whole swarm does, of what they may well hold."""
         self._me = me
         self._all = DutyTable(me, swarm.blob, swarm.chunk_count)
         self._near = DutyTable(me, swarm.blob, swarm.chunk_count)
@@ -68,7 +71,7 @@ class Duties:
 
     def room(self, running: int) -> bool:
         """Whether this node may have more requests at the origin than the `running` ones."""
-        return running < quota(len(self._nodes()))
+        return running < quota(len(self._nodes()) + self.unheard)
 
     def origin(
         self, startable: ChunkSet, urgent: ChunkSet, running: int, around: Around, times: ChunkTimes, now: float
@@ -88,7 +91,7 @@ class Duties:
             duty=self._duty_of(nodes),
             urgent=(urgent | swarm.urged) & startable,
             running=running,
-            nodes=len(nodes),
+            nodes=len(nodes) + self.unheard,
             relief=self._relief,
             swarm_missing=swarm.all & ~swarm.mine & ~held,
             overdue=overdue,

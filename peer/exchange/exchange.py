@@ -173,6 +173,7 @@ class PeerExchange:
         if not self._interest.settled(blob, now):
             return 0
         running = self._granted + sum(len(one.swarm.fetching) for one in self._duties.values())
+        duties.unheard = self._interest.unheard(blob)
         if not urgent and not duties.room(running):
             return 0  # the usual case, and this is asked whenever anything changes
         trusted = self._neighbours.trusted(now)

@@ -100,6 +100,11 @@ class Interest:
         settling = self._wanted[blob].settling
         return settling.awaited == set() or now >= settling.until
 
+    def unheard(self, blob: BlobId) -> int:
+        """How many peers may want it, or hold it, and have not said so yet."""
+        awaited = self._wanted[blob].settling.awaited
+        return len(self._neighbours if awaited is None else awaited)
+
     def settle_moments(self) -> list[float]:
         """When blobs count as settled, whoever has said nothing."""
         return [wanted.settling.until for wanted in self._wanted.values()]

@@ -63,7 +63,7 @@ class OriginView:
     running: int
     """Requests of this node to the origin now, for whatever blob: a model has many, and the origin is one."""
     nodes: int
-    """Nodes that want the blob, with this one."""
+    """Nodes that want the blob, or may, with this one."""
     relief: bool
     """Whether the origin is the sooner source even for what peers hold (`peer.policy.relief`)."""
     swarm_missing: ChunkSet

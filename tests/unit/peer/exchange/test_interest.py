@@ -9,6 +9,7 @@ from cachefs import bitset
 from cachefs.errors import PeerUnavailable
 from cachefs.sharing import Want
 from peer.exchange.interest import URGE_AGAIN_SECONDS
+from peer.policy.duty import quota
 from peer.settings import PeerLimits
 from tests.unit.peer.exchange.kit import (
     ALL,
@@ -54,7 +55,19 @@ async def test_or_until_they_had_the_time_to() -> None:
     async with node(A, B) as one:
         await one.wants()
         assert one.origin(now=one.now + PATIENT.settle - 1.0) == 0
-        assert one.origin(now=one.now + PATIENT.settle) == ALL
+        assert one.origin(now=one.now + PATIENT.settle) == bitset.lowest(ALL, quota(3))
+
+
+async def test_who_has_not_spoken_is_counted_where_the_origin_is_shared() -> None:
+    """A busy machine may need longer than that to connect, to peers that hold everything."""
+    crowd = [identity(f"n{number}") for number in range(7)]
+    async with node(*crowd) as one:
+        await one.wants()
+        later = one.now + PATIENT.settle
+        assert one.origin(now=later) == bitset.lowest(ALL, quota(1 + len(crowd)))
+        for peer in crowd:
+            one.link(peer).say(update(0, want=Want.NONE))
+        assert one.origin(now=later) == ALL, "it is alone"
 
 
 async def test_what_a_peer_says_about_another_blob_is_not_its_word() -> None:
