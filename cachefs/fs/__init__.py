@@ -12,7 +12,9 @@ from cachefs.fs.snapshot import (
     Snapshot,
     build_snapshot,
     difference,
+    rebuild_snapshot,
 )
+from cachefs.fs.snapshot_codec import Shown, UnreadableSnapshot, decode_shown, encode_shown
 
 __all__ = [
     "Account",
@@ -23,7 +25,12 @@ __all__ = [
     "Invalidation",
     "MountedFileSystem",
     "OpenedFile",
+    "Shown",
     "Snapshot",
+    "UnreadableSnapshot",
     "build_snapshot",
+    "decode_shown",
     "difference",
+    "encode_shown",
+    "rebuild_snapshot",
 ]

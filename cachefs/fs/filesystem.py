@@ -14,7 +14,7 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,8 +88,22 @@ class _OpenFile:
 class MountedFileSystem:
     """Implements `cachefs.ports.FileSystem` over one source."""
 
-    def __init__(self, snapshot: Snapshot, origin: Origin, cache: FileCache, *, source: str, account: Account) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        origin: Origin,
+        cache: FileCache,
+        *,
+        source: str,
+        account: Account,
+        unlisted: Iterable[FileNode] = (),
+    ) -> None:
+        """`unlisted`: files that no listing shows any more, but that the kernel may have open from an earlier daemon.
+
+        They can be opened by number until the next `swap`, and go on as long as they are open.
+        """
         self._snapshot = snapshot
+        self._unlisted: Mapping[Ino, FileNode] = {node.attributes.ino: node for node in unlisted}
         self._origin = origin
         self._cache = cache
         self._source = source
@@ -105,7 +119,15 @@ class MountedFileSystem:
     def swap(self, snapshot: Snapshot) -> Invalidation:
         """Show another listing from now on. Returns what the kernel must be told to forget; open files go on."""
         old, self._snapshot = self._snapshot, snapshot
+        self._unlisted = {}
         return difference(old, snapshot)
+
+    def unlisted_after(self, snapshot: Snapshot) -> tuple[FileNode, ...]:
+        """The files that may be open now or when `snapshot` is shown, and that it does not list."""
+        with self._lock:
+            nodes = {row.node.attributes.ino: row.node for row in self._open.values()}
+        nodes |= {node.attributes.ino: node for node in self._snapshot.files()}
+        return tuple(node for ino, node in nodes.items() if ino not in snapshot.nodes)
 
     def close(self) -> None:
         """Give back every file that the kernel has not released (it will not, once the mount is gone)."""
@@ -216,9 +238,12 @@ class MountedFileSystem:
         if node is not None:
             return node
         row = self._open.get(FileHandle(ino))
-        if row is None:
+        if row is not None:
+            return row.node
+        unlisted = self._unlisted.get(ino)
+        if unlisted is None:
             raise _os_error(errno.ESTALE)
-        return row.node
+        return unlisted
 
     def _directory(self, ino: Ino) -> DirectoryNode:
         node = self._node(ino)

@@ -95,6 +95,40 @@ def build_snapshot(pages: Iterable[Sequence[ObjectInfo]], prefix: str, mount_id:
     return _Builder(mount_id).build(ordered, hidden)
 
 
+def rebuild_snapshot(
+    files: Iterable[tuple[str, ObjectInfo]],
+    directories: Iterable[str],
+    hidden: Iterable[HiddenKey],
+    mount_id: str,
+) -> Snapshot:
+    """The snapshot that has these files by path: the same as before, inode numbers and all, without a listing.
+
+    `directories` are the paths of those without an entry, each with its final ``/``; the others follow from the files.
+    """
+    root = _Directory("")
+    known = {"": root}
+    for path in directories:
+        _directory_at(known, path)
+    for path, info in files:
+        parent, slash, name = path.rpartition("/")
+        _directory_at(known, parent + slash).files[name] = info
+    return _Builder(mount_id).build(_parents_first(root), hidden)
+
+
+def _directory_at(known: dict[str, _Directory], path: str) -> _Directory:
+    """The directory of this path (empty, or with its final ``/``), made with its parents when it is not `known`."""
+    start = 0
+    directory = known.get(path)
+    while directory is None:
+        start = path.index("/", start) + 1
+        if path[:start] not in known:
+            parent, _, name = path[: start - 1].rpartition("/")
+            above = known[f"{parent}/" if parent else ""]
+            above.directories[name] = known[path[:start]] = _Directory(path[:start])
+        directory = known.get(path)
+    return directory
+
+
 def _relative(key: str, prefix: str) -> str:
     if not prefix or prefix.endswith("/"):
         return key.removeprefix(prefix)

@@ -212,3 +212,35 @@ def test_complete_files_offer_their_descriptor(stage: Stage, tmp_path: Path) -> 
         opened = stage.fs.open(ino)
         assert opened.backing_fd == data.fileno()
         assert stage.fs.release(opened.handle)
+
+
+def test_a_file_that_an_earlier_daemon_had_open_opens_by_its_number_until_the_next_listing(stage: Stage) -> None:
+    old = next(node for node in stage.fs.snapshot.files() if node.path == "b.safetensors")
+    stage.origin.delete("m/b.safetensors")
+    now = stage.listing()
+    fs = MountedFileSystem(
+        now, stage.origin, stage.cache, source="oss://bucket/m/", account=stage.account, unlisted=[old]
+    )
+    ino = old.attributes.ino
+    expect(errno.ENOENT, lambda: fs.lookup(ROOT_INO, b"b.safetensors"))
+    assert fs.getattr(ino) == old.attributes
+    stage.origin.put("m/b.safetensors", b"beta")
+    opened = fs.open(ino)
+    fs.swap(now)
+    assert fs.getattr(ino) == old.attributes
+    fs.release(opened.handle)
+    expect(errno.ESTALE, lambda: fs.open(ino))
+
+
+def test_what_is_unlisted_after_a_listing_is_all_that_may_be_open_then(stage: Stage) -> None:
+    first = stage.ino(b"a.safetensors")
+    opened = stage.fs.open(first)
+    stage.origin.put("m/a.safetensors", b"alpha, second")
+    second = stage.listing()
+    assert [node.attributes.ino for node in stage.fs.unlisted_after(second)] == [first]
+    stage.fs.swap(second)
+    stage.origin.put("m/a.safetensors", b"alpha, third")
+    third = {node.attributes.ino for node in stage.fs.unlisted_after(stage.listing())}
+    assert third == {first, stage.ino(b"a.safetensors")}
+    stage.fs.release(opened.handle)
+    assert len(stage.fs.unlisted_after(stage.listing())) == 1
