@@ -12,13 +12,16 @@ import functools
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from cachefs.faults import Faults
 from cachefs.fetch import Fetcher
 from cachefs.origin import open_origin
 from cachefs.store import Store, give_huge_pages, host_takes_free_pages
+from cachefs.store.oscalls import FaultyCalls
 from mows import logs, settings
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken
@@ -26,6 +29,7 @@ from mows.api.services import NodeIdentity, Services
 from mows.cache_admin import CacheAdmin
 from mows.config import Config, load_config
 from mows.errors import ConfigError
+from mows.faults import planned_faults
 from mows.filling import Filler
 from mows.kernel_mounts import FuseMounter
 from mows.metrics import Metrics, Observed
@@ -64,17 +68,25 @@ def run(config_path: Path) -> int:
     """
     config = load_config(config_path, os.environ)
     logs.configure(config.log.format, config.log.level)
-    asyncio.run(_run_until_signal(config))
+    asyncio.run(_run_until_signal(config, planned_faults(os.environ)))
     return EXIT_OK
 
 
-async def serve(config: Config, stop: asyncio.Event, *, ready: Callable[[], object] = lambda: None) -> None:
+async def serve(
+    config: Config,
+    stop: asyncio.Event,
+    *,
+    ready: Callable[[], object] = lambda: None,
+    faults: Faults | None = None,
+) -> None:
     """Run one daemon on the running loop until `stop` is set; `ready` is called when the API answers.
+
+    `faults` are what is to go wrong on purpose.
 
     On return nothing is left: no mount, thread, descriptor, socket or task. Raises as `run`.
     """
     async with contextlib.AsyncExitStack() as stack:
-        services = await _build(config, stack)
+        services = await _build(config, stack, faults)
         app = create_app(services)
         unix = stack.enter_context(unix_socket(config.api.socket))
         await stack.enter_async_context(serving(app, unix, stop_timeout_seconds=HTTP_STOP_SECONDS))
@@ -95,18 +107,19 @@ async def serve(config: Config, stop: asyncio.Event, *, ready: Callable[[], obje
     logs.event(log, "stopped", node=config.node.id)
 
 
-async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
+async def _build(config: Config, stack: contextlib.AsyncExitStack, faults: Faults | None) -> Services:
     """Everything but the sockets, in the order of dependence; `stack` takes it apart the other way round."""
     stack.enter_context(locked(config.node.state_dir))
-    store = await asyncio.to_thread(_open_store, config)
+    wall_clock = faults.time if faults else time.time
+    store = await asyncio.to_thread(_open_store, config, faults, wall_clock)
     stack.push_async_callback(asyncio.to_thread, store.close)
-    open_one = functools.partial(open_origin, state_dir=config.node.state_dir)
+    open_one = functools.partial(open_origin, state_dir=config.node.state_dir, faults=faults)
     origins = OriginPool(open_one, functools.partial(settings.origin_settings, config))
     stack.push_async_callback(asyncio.to_thread, origins.close)
-    peers = await _join_peers(config, store, stack)
+    peers = await _join_peers(config, store, stack, faults)
     exchange = peers.exchange if peers else None
     fetcher = await stack.enter_async_context(Fetcher(store, settings.fetch_settings(config), exchange=exchange))
-    pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME)
+    pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME, now=wall_clock)
     await pins.restore()
     await stack.enter_async_context(running(pins.run(), "leases"))
     lister = Lister(origins, timeout_seconds=config.mounts.listing_timeout)
@@ -146,11 +159,12 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack) -> Services:
     )
 
 
-def _open_store(config: Config) -> Store:
+def _open_store(config: Config, faults: Faults | None, clock: Callable[[], float]) -> Store:
     for tier in config.cache.tiers:
         if tier.huge_pages == "on" or (tier.huge_pages == "auto" and not host_takes_free_pages()):
             give_huge_pages(tier.path, tier.capacity_bytes, config.cache.chunk_bytes)
-    return Store(settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes)
+    calls = FaultyCalls(faults) if faults else None
+    return Store(settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes, calls=calls, clock=clock)
 
 
 def _identity(config: Config) -> NodeIdentity:
@@ -163,14 +177,16 @@ def _identity(config: Config) -> NodeIdentity:
     )
 
 
-async def _join_peers(config: Config, store: Store, stack: contextlib.AsyncExitStack) -> PeerNode | None:
+async def _join_peers(
+    config: Config, store: Store, stack: contextlib.AsyncExitStack, faults: Faults | None
+) -> PeerNode | None:
     """This node among its peers, if it has any. It leaves after the fetcher that asks them. Raises ConfigError."""
     wanted = settings.peer_settings(config)
     if wanted is None:
         return None
     await asyncio.to_thread(check_peer_files, config.peers)
     try:
-        return await stack.enter_async_context(PeerNode(wanted, store))
+        return await stack.enter_async_context(PeerNode(wanted, store, faults))
     except OSError as error:
         reason = error.strerror or str(error).removeprefix("peers.listen ")
         raise ConfigError(
@@ -179,7 +195,7 @@ async def _join_peers(config: Config, store: Store, stack: contextlib.AsyncExitS
         ) from error
 
 
-async def _run_until_signal(config: Config) -> None:
+async def _run_until_signal(config: Config, faults: Faults | None) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def begin_to_stop() -> None:
@@ -189,7 +205,7 @@ async def _run_until_signal(config: Config) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin_to_stop)
-    await serve(config, stop)
+    await serve(config, stop, faults=faults)
 
 
 def _give_up(timeout_seconds: float) -> None:

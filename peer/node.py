@@ -17,11 +17,13 @@ from types import TracebackType
 from typing import Self
 
 from cachefs.errors import PeerError
+from cachefs.faults import Faults
 from cachefs.sharing import Lender
 from peer.exchange import Host, Link, Neighbour, Neighbours, PeerExchange
 from peer.exchange.interest import Interest
 from peer.exchange.links import Links
-from peer.exchange.transport import Transport
+from peer.exchange.transport import Lane, Transport
+from peer.faulty import FaultyLane, FaultyLink, FaultyProber
 from peer.lane.client import LaneClient
 from peer.lane.server import LaneServer
 from peer.lane.tickets import Tickets
@@ -49,11 +51,12 @@ LANE_STOP_SECONDS = 2.0
 class PeerNode:
     """An async context manager on the loop that the fetcher runs on. Entering raises OSError when a port is taken.
 
-    Outlives the fetcher that uses `exchange`.
+    Outlives the fetcher that uses `exchange`. `faults` are what is to go wrong on purpose.
     """
 
-    def __init__(self, settings: PeerSettings, lender: Lender) -> None:
+    def __init__(self, settings: PeerSettings, lender: Lender, faults: Faults | None = None) -> None:
         self._settings = settings
+        self._faults = faults
         self._lender = lender
         self._stack = contextlib.AsyncExitStack()
         self._security = Security(settings.security)
@@ -137,7 +140,8 @@ class PeerNode:
         stack.callback(self._uploads.close)  # before the servers: it lets go those that wait for the uplink
         prober = GrpcProber(lambda: self._identity, self._security, self._traffic)
         stack.push_async_callback(prober.aclose)
-        self._roster = Roster(self._identity, _discovery(self._settings), prober, times)
+        asked = FaultyProber(prober, self._faults) if self._faults else prober
+        self._roster = Roster(self._identity, _discovery(self._settings), asked, times)
         directory = _directory(self._settings, self._identity.peer_id, self._roster)
         stack.push_async_callback(directory.aclose)
         links = Links(self._connect, times, updated=self._updated, broken=self._broken)
@@ -177,6 +181,7 @@ class PeerNode:
     def _build_exchange(self, links: Links, directory: Directory, lane: LaneClient | None) -> None:
         limits, times = self._settings.limits, self._settings.times
         self._lane = lane
+        used: Lane | None = FaultyLane(lane, self._faults) if lane and self._faults else lane
         self._interest = Interest(
             self._settings.zone,
             self._host.board,
@@ -194,7 +199,7 @@ class PeerNode:
             self._host.board,
             self._neighbours,
             self._interest,
-            Transport(lane, asyncio.get_running_loop()),
+            Transport(used, asyncio.get_running_loop()),
             limits=limits,
             times=times,
             rng=self._rng,
@@ -210,7 +215,8 @@ class PeerNode:
         self.exchange.wake()
 
     def _connect(self, peer: Identity) -> Link:
-        return PeerLink(peer, lambda: self._identity, self._security, self._settings.times, self._traffic)
+        link = PeerLink(peer, lambda: self._identity, self._security, self._settings.times, self._traffic)
+        return FaultyLink(link, self._faults) if self._faults else link
 
     def _updated(self, neighbour: Neighbour, updates: Sequence[HaveUpdate]) -> None:
         """A peer said something: that it lives, at the least."""

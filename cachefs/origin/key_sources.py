@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cachefs.origin.credentials import Credentials
+from cachefs.faults import Faults
+from cachefs.origin.credentials import Credentials, KeySource
+from cachefs.origin.faulty import FaultySource
 from cachefs.origin.keys import InvalidKeys, Keys, parse_keys
 from cachefs.origin.settings import CredentialSettings
 
@@ -158,17 +160,21 @@ class EcsRoleKeys:
         return text.decode("utf-8", "replace")
 
 
-def open_credentials(settings: CredentialSettings) -> Credentials | None:
+def open_credentials(settings: CredentialSettings, faults: Faults | None = None) -> Credentials | None:
     """Credentials as `settings` say; None when requests shall not be signed. Fetches nothing yet."""
     if settings.provider == "anonymous":
         return None
+    source = _source(settings)
+    return Credentials(FaultySource(source, faults), clock=faults.time) if faults else Credentials(source)
+
+
+def _source(settings: CredentialSettings) -> KeySource:
     if settings.provider == "file":
-        return Credentials(FileKeys(Path(settings.path)))
+        return FileKeys(Path(settings.path))
     if settings.provider == "process":
-        return Credentials(ProcessKeys(settings.command))
+        return ProcessKeys(settings.command)
     if settings.provider == "ecs_ram_role":
-        return Credentials(EcsRoleKeys(settings.role, settings.metadata_url))
+        return EcsRoleKeys(settings.role, settings.metadata_url)
     if settings.provider == "static":
-        keys = Keys(settings.access_key_id, settings.access_key_secret, settings.security_token)
-        return Credentials(StaticKeys(keys))
-    return Credentials(EnvironmentKeys(os.environ))
+        return StaticKeys(Keys(settings.access_key_id, settings.access_key_secret, settings.security_token))
+    return EnvironmentKeys(os.environ)

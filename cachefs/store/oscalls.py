@@ -2,7 +2,7 @@
 
 Every system call that can fail goes through a `Calls`, with the step it belongs to. In production that is a plain call;
 a test replaces it with a twin that fails exactly one step (ENOSPC at the second data write, EIO at the hash, a crash
-before the bit), on a real file system, without patching anything.
+before the bit), on a real file system, without patching anything. `FaultyCalls` does so in a whole daemon.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from cachefs.errors import NoSpace, StoreError, TierUnavailable
+from cachefs.faults import Faults
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MOVING: tuple[Callable[..., object], ...] = (os.pwrite, os.preadv)
+"""The calls that may move fewer bytes than they were asked to."""
 
 
 class Step(Enum):
@@ -47,6 +50,15 @@ class Step(Enum):
     DESTROY = "remove a blob"
     FREE_SPACE = "ask for free space"
 
+    @property
+    def label(self) -> str:
+        """What a plan of faults calls it: ``store.data_write``."""
+        return f"store.{self.name.lower()}"
+
+
+LABELS = frozenset(step.label for step in Step)
+"""See `cachefs.faults`."""
+
 
 class Calls:
     """Calls the operating system."""
@@ -54,6 +66,26 @@ class Calls:
     def __call__(self, step: Step, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: ARG002 (for twins)
         """Whatever ``call(*args, **kwargs)`` returns or raises; `step` is for the twins of this class."""
         return call(*args, **kwargs)
+
+
+class FaultyCalls(Calls):
+    """As `Calls`, with what a plan of faults does to them. A short one moves half of its bytes, as a kernel may."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def __call__(self, step: Step, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """See `Calls`."""
+        if call in _MOVING:
+            return self._move(step, call, *args)
+        self._faults.check(step.label)
+        return call(*args, **kwargs)
+
+    def _move(self, step: Step, call: Callable[..., R], fd: Any, data: Any, offset: Any) -> R:  # noqa: ANN401 theirs
+        """A pwrite of `data` or a preadv into ``[data]``, up to where it is to get."""
+        (buffer,) = data if call is os.preadv else (data,)
+        part = memoryview(buffer)[: self._faults.cut(step.label, len(buffer))]
+        return call(fd, [part] if call is os.preadv else part, offset)
 
 
 @contextmanager

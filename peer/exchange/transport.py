@@ -11,8 +11,8 @@ from cachefs.errors import PeerUnavailable
 from cachefs.sharing import ChunkStream
 from cachefs.types import BlobId, BlobKey, Deadline
 from peer.exchange.neighbour import Link, Neighbour
-from peer.lane.client import LaneClient
-from peer.values import PeerId
+from peer.lane.client import TicketSource
+from peer.values import Identity, PeerId
 
 
 class Opener(Protocol):
@@ -23,10 +23,22 @@ class Opener(Protocol):
         ...
 
 
+class Lane(Protocol):
+    """The bulk lanes to all peers (`peer.lane.client.LaneClient`)."""
+
+    def lane_works(self, peer_id: PeerId, now: float) -> bool:
+        """Whether to try the lane of this peer. Does not block."""
+        ...
+
+    def fetch(self, peer: Identity, key: BlobKey, chunk: int, deadline: Deadline, ticket: TicketSource) -> ChunkStream:
+        """Ask for a chunk. Blocks until its bytes begin. Raises PeerError."""
+        ...
+
+
 class Transport:
     """Implements `Opener`. `lane` is None where only gRPC may be used. Any thread."""
 
-    def __init__(self, lane: LaneClient | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, lane: Lane | None, loop: asyncio.AbstractEventLoop) -> None:
         self._lane = lane
         self._loop = loop
 
