@@ -86,6 +86,7 @@ BY_ERROR_CODE: Mapping[str, ExitCode] = MappingProxyType(
         "daemon_running": ExitCode.CONFLICT,
         "daemon_stopping": ExitCode.UNREACHABLE,
         "not_ready": ExitCode.UNREACHABLE,
+        "keeper_unavailable": ExitCode.NODE,
         "unauthorized": ExitCode.USAGE,
         "invalid_request": ExitCode.USAGE,
         "target_not_allowed": ExitCode.USAGE,

@@ -8,6 +8,7 @@
         ├── DaemonRunning    daemon_running       another daemon holds this state directory or socket
         ├── Stopping         daemon_stopping      retryable: the daemon takes no new work
         ├── NotReady         not_ready            retryable: a probe found something unusable
+        ├── KeeperUnavailable keeper_unavailable  retryable: the process that keeps the mounts does not answer
         ├── Unauthorized     unauthorized         no token, or a wrong one
         ├── InvalidRequest   invalid_request      a field is missing, unknown or has a wrong value
         ├── TargetNotAllowed target_not_allowed   the mount path lies outside `mounts.allowed_roots`
@@ -61,6 +62,14 @@ class NotReady(ServiceError):
     code = "not_ready"
     retryable = True
     default_hint = "run `mows doctor` on this node"
+
+
+class KeeperUnavailable(ServiceError):
+    """The process that keeps the mounts does not answer, or refuses."""
+
+    code = "keeper_unavailable"
+    retryable = True
+    default_hint = "start the keeper: python -m mows.keeper --socket PATH; while it is away, mounts end with the daemon"
 
 
 class Unauthorized(ServiceError):
@@ -156,6 +165,7 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         DaemonRunning: HTTPStatus.CONFLICT,
         Stopping: HTTPStatus.SERVICE_UNAVAILABLE,
         NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+        KeeperUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
         Unauthorized: HTTPStatus.UNAUTHORIZED,
         InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
         TargetNotAllowed: HTTPStatus.FORBIDDEN,
