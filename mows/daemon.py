@@ -19,7 +19,9 @@ from pathlib import Path
 
 from cachefs.faults import Faults
 from cachefs.fetch import Fetcher
+from cachefs.operations import Operations
 from cachefs.origin import open_origin
+from cachefs.sharing import Exchange
 from cachefs.store import Store, give_huge_pages, host_takes_free_pages
 from cachefs.store.oscalls import FaultyCalls
 from mows import logs, settings
@@ -28,6 +30,7 @@ from mows.api.middleware import BearerToken
 from mows.api.services import NodeIdentity, Services
 from mows.cache_admin import CacheAdmin
 from mows.config import Config, load_config
+from mows.debug import Debug
 from mows.errors import ConfigError
 from mows.faults import planned_faults
 from mows.filling import Filler
@@ -43,11 +46,13 @@ from mows.ports import no_peers
 from mows.prewarm import PrewarmServices
 from mows.prewarms import Prewarms
 from mows.readiness import check_ready
+from mows.redaction import Redactor, secrets_of
 from mows.server import serving
 from mows.sockets import tcp_socket, unix_socket
 from mows.sources import Lister
 from mows.state_dir import locked
 from mows.store_pins import StorePins
+from mows.watchdog import Watchdog
 from peer.node import PeerNode
 from peer.rpc.token_file import TokenFile
 from peer.tasks import running
@@ -67,7 +72,7 @@ def run(config_path: Path) -> int:
     Raises ConfigError, DaemonRunning, StoreError when it cannot start.
     """
     config = load_config(config_path, os.environ)
-    logs.configure(config.log.format, config.log.level)
+    logs.configure(config.log.format, config.log.level, redact=Redactor(secrets_of(config)))
     asyncio.run(_run_until_signal(config, planned_faults(os.environ)))
     return EXIT_OK
 
@@ -87,12 +92,14 @@ async def serve(
     """
     async with contextlib.AsyncExitStack() as stack:
         services = await _build(config, stack, faults)
-        app = create_app(services)
         unix = stack.enter_context(unix_socket(config.api.socket))
-        await stack.enter_async_context(serving(app, unix, stop_timeout_seconds=HTTP_STOP_SECONDS))
+        await stack.enter_async_context(
+            serving(create_app(services, local=True), unix, stop_timeout_seconds=HTTP_STOP_SECONDS)
+        )
         if config.api.listen is not None:
             tcp = stack.enter_context(tcp_socket(config.api.listen))
             token_file = config.api.token_file
+            app = create_app(services)
             guarded = BearerToken(app, TokenFile(token_file, "api.token_file")) if token_file else app
             await stack.enter_async_context(
                 serving(guarded, tcp, tls=config.api.tls, stop_timeout_seconds=HTTP_STOP_SECONDS)
@@ -110,6 +117,9 @@ async def serve(
 async def _build(config: Config, stack: contextlib.AsyncExitStack, faults: Faults | None) -> Services:
     """Everything but the sockets, in the order of dependence; `stack` takes it apart the other way round."""
     stack.enter_context(locked(config.node.state_dir))
+    redact, operations = Redactor(secrets_of(config)), Operations(logs.bound_fields)
+    recent = stack.enter_context(logs.recent(redact))
+    stack.enter_context(Watchdog(operations.running))
     wall_clock = faults.time if faults else time.time
     store = await asyncio.to_thread(_open_store, config, faults, wall_clock)
     stack.push_async_callback(asyncio.to_thread, store.close)
@@ -118,19 +128,21 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack, faults: Fault
     stack.push_async_callback(asyncio.to_thread, origins.close)
     peers = await _join_peers(config, store, stack, faults)
     exchange = peers.exchange if peers else None
-    fetcher = await stack.enter_async_context(Fetcher(store, settings.fetch_settings(config), exchange=exchange))
+    fetcher = await stack.enter_async_context(_fetcher(config, store, exchange, operations))
     pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME, now=wall_clock)
     await pins.restore()
     await stack.enter_async_context(running(pins.run(), "leases"))
-    lister = Lister(origins, timeout_seconds=config.mounts.listing_timeout)
+    lister = Lister(origins, timeout_seconds=config.mounts.listing_timeout, operations=operations)
     filler = Filler(fetcher, files_at_once=config.prewarm.files_at_once)
     mounter = FuseMounter(fetcher, settings.mount_options(config))
     mounts = Mounts(
-        MountServices(origins, lister, mounter, fetcher, filler, pins, settings.mount_settings(config)),
+        MountServices(
+            origins, lister, mounter, fetcher, filler, pins, settings.mount_settings(config), operations=operations
+        ),
         config.mounts.allowed_roots,
     )
     prewarms = Prewarms(
-        PrewarmServices(origins, lister, fetcher, filler, pins),
+        PrewarmServices(origins, lister, fetcher, filler, pins, operations=operations),
         lease_seconds=config.prewarm.lease,
         keep_finished_seconds=config.prewarm.keep_finished,
     )
@@ -156,6 +168,17 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack, faults: Fault
         check_ready=functools.partial(check_ready, [tier.path for tier in config.cache.tiers]),
         stopping=stopping,
         peers=peer_report,
+        debug=Debug(
+            identity.node,
+            identity.version,
+            operations=operations.running,
+            tiers=store.statistics,
+            fetching=fetcher.statistics,
+            fetch_memory_bytes=config.fetch.memory,
+            peers=peer_report,
+            recent=recent.lines,
+            redact=redact,
+        ),
     )
 
 
@@ -165,6 +188,10 @@ def _open_store(config: Config, faults: Faults | None, clock: Callable[[], float
             give_huge_pages(tier.path, tier.capacity_bytes, config.cache.chunk_bytes)
     calls = FaultyCalls(faults) if faults else None
     return Store(settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes, calls=calls, clock=clock)
+
+
+def _fetcher(config: Config, store: Store, exchange: Exchange | None, operations: Operations) -> Fetcher:
+    return Fetcher(store, settings.fetch_settings(config), exchange=exchange, operations=operations)
 
 
 def _identity(config: Config) -> NodeIdentity:

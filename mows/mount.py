@@ -13,11 +13,13 @@ from pathlib import Path
 from cachefs.errors import CacheError
 from cachefs.fs import Snapshot
 from cachefs.fuse.statistics import FuseStatistics
+from cachefs.operations import Operations
 from cachefs.origin import Source
 from cachefs.ports import Origin
 from mows import logs
 from mows.errors import MountNotFound
 from mows.filling import Filler
+from mows.mount_spec import MountSpec
 from mows.mount_state import SERVING, MountState, advance, is_settled
 from mows.pins import Pins
 from mows.ports import KernelMount, Mounter, ObjectCache, Origins
@@ -27,18 +29,11 @@ from mows.threads import to_the_end
 
 log = logging.getLogger(__name__)
 
+ORIGIN_SECONDS = 60.0
+"""To open an origin is to read credentials, or to mount a NAS, which has 30 s by itself (`nas.timeout`)."""
 
-@dataclass(frozen=True, slots=True)
-class MountSpec:
-    """What was asked for. Two requests for one id are the same when these are equal."""
-
-    source: str
-    mount_path: str
-    warm: bool = False
-    lease_seconds: float | None = None
-    """None: the configured default."""
-    refresh_seconds: float | None = None
-    """None: the configured default; 0: never."""
+KERNEL_SECONDS = 30.0
+"""A mount, its end, or a new listing of it takes milliseconds. Beyond this the watchdog says where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +59,7 @@ class MountServices:
     pins: Pins
     settings: MountSettings
     clock: Callable[[], float] = field(default=time.monotonic)
+    operations: Operations = field(default_factory=Operations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,24 +192,30 @@ class Mount:
         logs.event(log, "mounted", source=self.source.uri, snapshot=self._snapshot.snapshot_id)
 
     def _open_origin(self) -> None:
-        self._origin = self._resources.enter_context(self._services.origins.use(self.source))
+        with self._services.operations.watched("origin.open", ORIGIN_SECONDS, source=self.source.uri):
+            self._origin = self._resources.enter_context(self._services.origins.use(self.source))
 
     def _mount(self, snapshot: Snapshot) -> None:
         services = self._services
         assert self._origin is not None
-        self._kernel_mount = services.mounter.mount(
-            self.target, snapshot, self._origin, source=self.source.uri, account=self._fetched.add
-        )
+        with services.operations.watched("mount", KERNEL_SECONDS, source=self.source.uri):
+            self._kernel_mount = services.mounter.mount(
+                self.target, snapshot, self._origin, source=self.source.uri, account=self._fetched.add
+            )
         self._resources.callback(self._kernel_mount.stop, timeout_seconds=services.settings.drain_seconds)
 
     async def _show(self, snapshot: Snapshot) -> None:
         if self._kernel_mount is None or self.state not in SERVING:
             raise MountNotFound(f"mount {self.mount_id!r}: is {self.state}, so there is nothing to refresh")
         if self._snapshot_id() != snapshot.snapshot_id:
-            await to_the_end(self._kernel_mount.show, snapshot)
+            await to_the_end(self._swap, self._kernel_mount, snapshot)
             self._snapshot = snapshot
             if self.state is MountState.WARM:
                 self._set(MountState.MOUNTED)  # until what is new is warm too
+
+    def _swap(self, kernel_mount: KernelMount, snapshot: Snapshot) -> None:
+        with self._services.operations.watched("refresh", KERNEL_SECONDS, source=self.source.uri):
+            kernel_mount.show(snapshot)
 
     async def _keep_up(self) -> None:
         while True:
@@ -258,11 +260,16 @@ class Mount:
 
     async def _tear_down(self) -> None:
         try:
-            await to_the_end(self._resources.close)
+            await to_the_end(self._release)
         except Exception as error:  # noqa: BLE001 the border of this task; the kernel mount may be left behind
             logs.failure(log, "unmount", error)
         self._kernel_mount = None
         self._announce()
+
+    def _release(self) -> None:
+        seconds = self._services.settings.drain_seconds + KERNEL_SECONDS
+        with self._services.operations.watched("unmount", seconds, waits_for="readers of files that are still open"):
+            self._resources.close()
 
     # --------------------------------------------------------------- internal
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cachefs.operations import Operations
 from cachefs.origin import Source
 from cachefs.ports import Origin
 from cachefs.types import ObjectInfo
@@ -47,6 +48,7 @@ class PrewarmServices:
     filler: Filler
     pins: Pins
     clock: Callable[[], float] = field(default=time.monotonic)
+    operations: Operations = field(default_factory=Operations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,16 @@ class Prewarm:
 
     async def run(self) -> None:
         """Until the cache is filled. Errors end here, in the log and in the status."""
-        with logs.bound(prewarm=self.prewarm_id):
+        sources = [source.uri for source in self.sources]
+        # No deadline: its listings and its files have theirs.
+        with logs.bound(prewarm=self.prewarm_id), self._services.operations.awaited("prewarm", None, sources=sources):
             try:
                 await self._fill_and_let_go()
             except asyncio.CancelledError:
                 self._finish(PrewarmState.CANCELLED)
                 raise
             except Exception as error:  # noqa: BLE001 the border of this task: logged, and shown in the status
-                logs.failure(log, "prewarm", error, sources=[source.uri for source in self.sources])
+                logs.failure(log, "prewarm", error, sources=sources)
                 await self._services.pins.release(self.holder)
                 self._finish(PrewarmState.FAILED, error)
             else:

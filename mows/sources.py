@@ -8,6 +8,7 @@ import time
 
 from cachefs.errors import EmptySource
 from cachefs.fs import Snapshot, build_snapshot
+from cachefs.operations import Operations
 from cachefs.origin import Source
 from cachefs.types import Deadline, ObjectInfo
 from mows import logs
@@ -19,8 +20,9 @@ log = logging.getLogger(__name__)
 class Lister:
     """Lists sources, off the loop."""
 
-    def __init__(self, origins: Origins, *, timeout_seconds: float) -> None:
+    def __init__(self, origins: Origins, *, timeout_seconds: float, operations: Operations | None = None) -> None:
         self._origins = origins
+        self._operations = operations or Operations()
         self._timeout_seconds = timeout_seconds
 
     async def snapshot(self, source: Source, mount_id: str) -> Snapshot:
@@ -47,7 +49,8 @@ class Lister:
 
     def _list(self, source: Source, mount_id: str) -> Snapshot:
         began = time.monotonic()
-        with self._origins.use(source) as origin:
+        watched = self._operations.watched("list", self._timeout_seconds, source=source.uri)
+        with watched, self._origins.use(source) as origin:
             pages = origin.list(source.prefix, Deadline.after(self._timeout_seconds))
             found = build_snapshot(pages, source.prefix, mount_id)
         logs.event(

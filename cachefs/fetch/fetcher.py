@@ -22,13 +22,18 @@ from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.span import Account, Client
 from cachefs.fetch.statistics import Counters, FetchStatistics
+from cachefs.fetch.waiting import waiting
 from cachefs.fetch.warm import Warm
+from cachefs.operations import Operations
 from cachefs.ports import Origin
 from cachefs.sharing import Exchange
 from cachefs.store import Store
 from cachefs.types import BlobId, BlobKey, ObjectInfo, Priority
 
 log = logging.getLogger(__name__)
+
+OPEN_SECONDS = 5.0
+"""An open touches a few files of the cache. A disk that takes longer is in trouble."""
 
 
 class Fetcher:
@@ -44,15 +49,18 @@ class Fetcher:
         settings: FetchSettings | None = None,
         *,
         exchange: Exchange | None = None,
+        operations: Operations | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`exchange` is where other nodes' chunks can be had; it outlives the fetcher. `jitter` is uniform in [0, 1).
 
+        What may take long is written down in `operations`.
         Raises ValueError when the memory budget is too small for the chunks.
         """
         self._settings = settings or FetchSettings()
         self._settings.check_chunk_bytes(store.chunk_bytes)
         self._store = store
+        self._operations = operations or Operations()
         self._counters = Counters()
         notices = Notices()
         self._overflow = Overflow(self._settings.memory_bytes // 2)
@@ -67,8 +75,10 @@ class Fetcher:
             shared,
             self._settings,
             memory_window_bytes=self._overflow.capacity_bytes // 2,
+            operations=self._operations,
             jitter=jitter,
         )
+        self._operations.include(lambda: waiting(list(self._scheduler.active.values())))
         self._stopped = False
 
     async def __aenter__(self) -> Self:
@@ -107,7 +117,8 @@ class Fetcher:
         `following()` gives the objects that an engine reads after this one; it is called at most once, on a fill
         thread. A blob that the store refuses can be opened all the same: its reads go straight through.
         """
-        live = self._lives.hold(info, origin.authority)
+        with self._operations.watched("open", OPEN_SECONDS, path=info.uri, waits_for="the files of the cache"):
+            live = self._lives.hold(info, origin.authority)
         return CachedFile(live, Client(origin, self._counted(account)), following, self._scheduler, self._settings)
 
     def statistics(self) -> FetchStatistics:

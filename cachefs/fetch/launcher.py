@@ -23,6 +23,7 @@ from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.span import Span, SpanPlan
 from cachefs.fetch.wishes import Terms, tiers
+from cachefs.operations import Operations
 from cachefs.types import BlobId
 
 
@@ -46,6 +47,7 @@ class Launcher:
         settings: FetchSettings,
         *,
         memory_window_bytes: int,
+        operations: Operations,
         jitter: Callable[[], float],
         post: Callable[..., bool],
         changed: Callable[[], None],
@@ -58,6 +60,7 @@ class Launcher:
         self._shared = shared
         self._settings = settings
         self._memory_window_bytes = memory_window_bytes
+        self._operations = operations
         self._jitter = jitter
         self._post = post
         self._changed = changed
@@ -236,7 +239,16 @@ class Launcher:
         return span
 
     def _run(self, live: LiveBlob, span: Span, job: Job, ended: Callable[[Outcome], None]) -> None:
-        self._threads.submit(lambda: self._report(live, span, job.run(), ended))
+        self._threads.submit(lambda: self._report(live, span, self._watched(live, span, job), ended))
+
+    def _watched(self, live: LiveBlob, span: Span, job: Job) -> Outcome:
+        """On a fill thread: what an origin or a peer sends, and what the disk makes of it."""
+        chunks, peer = span.plan.chunks, span.plan.peer
+        giver = {"peer": peer.peer} if peer else {"source": live.authority}
+        name = "peer.read" if peer else "store.verify" if span.plan.verify else "origin.read"
+        details = {"path": live.info.uri, "chunks": f"{chunks.start}-{chunks.stop}", **giver}
+        with self._operations.watched(name, self._settings.attempt_seconds, **details):
+            return job.run()
 
     def _report(self, live: LiveBlob, span: Span, outcome: Outcome, ended: Callable[[Outcome], None]) -> None:
         """On a fill thread."""

@@ -20,6 +20,7 @@ from cachefs.fetch.live import LiveBlob, LiveBlobs
 from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
 from cachefs.fetch.warm import Warm
+from cachefs.operations import Operations
 from cachefs.types import BlobId
 
 LOADING_SECONDS = 10.0
@@ -40,6 +41,7 @@ class Scheduler:
         settings: FetchSettings,
         *,
         memory_window_bytes: int,
+        operations: Operations,
         jitter: Callable[[], float],
     ) -> None:
         self.active: dict[BlobId, LiveBlob] = {}
@@ -59,6 +61,7 @@ class Scheduler:
             shared,
             settings,
             memory_window_bytes=memory_window_bytes,
+            operations=operations,
             jitter=jitter,
             post=self.post,
             changed=self._pump_soon,

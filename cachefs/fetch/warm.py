@@ -21,6 +21,7 @@ class Warm:
         self.priority = priority
         self.done = done
         self._stall_seconds = stall_seconds
+        self.progressed_at = 0.0
         self.stalls_at = 0.0
 
     @property
@@ -30,6 +31,7 @@ class Warm:
 
     def progressed(self, now: float) -> None:
         """Something landed."""
+        self.progressed_at = now
         self.stalls_at = now + self._stall_seconds
 
     def fail(self, error: BaseException) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from mows.api import cache, health, mounts, node, prewarms, problems
+from mows.api import cache, debug, health, mounts, node, prewarms, problems
 from mows.api.middleware import RequestId
 from mows.api.services import Services
 
 
-def create_app(services: Services) -> ASGIApp:
-    """Nothing is shared between two applications."""
+def create_app(services: Services, *, local: bool = False) -> ASGIApp:
+    """Nothing is shared between two applications. `local`: for the Unix socket, whose callers may ask for a dump."""
     app = FastAPI(title="MoWS", version=services.identity.version, docs_url=None, redoc_url=None)
     problems.install(app)
     v1 = APIRouter(prefix="/v1")
     for topic in (mounts, prewarms, cache, node):
         v1.include_router(topic.router(services))
+    if local and services.debug is not None:
+        v1.include_router(debug.router(services.debug))
     app.include_router(v1)
     app.include_router(health.router(services))
     return RequestId(app)

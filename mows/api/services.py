@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mows.cache_admin import CacheAdmin
+from mows.debug import Debug
 from mows.metrics import Metrics
 from mows.mounts import Mounts
 from mows.placement import Inspector
@@ -40,3 +41,5 @@ class Services:
     stopping: asyncio.Event
     """Set when the daemon begins to stop: it is not ready then, and streams end."""
     peers: PeerReport = no_peers
+    debug: Debug | None = None
+    """Asked on the Unix socket only. None: there is nothing to ask (in tests)."""
