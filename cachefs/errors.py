@@ -6,7 +6,8 @@
     ├── SourceError                                    what the caller named cannot be used (no retry helps)
     │   ├── InvalidSource          invalid_source      the URI cannot be understood
     │   ├── UnknownScheme          unknown_scheme      no origin implementation for this scheme
-    │   └── EmptySource            source_empty        nothing lies under the prefix
+    │   ├── EmptySource            source_empty        nothing lies under the prefix
+    │   └── SourceTooLarge         source_too_large    more objects lie there than a listing may have
     ├── OriginError                                    the origin answered, or did not
     │   ├── OriginNotFound         origin_not_found    no such bucket or object
     │   ├── OriginDenied           origin_denied       credentials are wrong or do not suffice
@@ -82,6 +83,13 @@ class EmptySource(SourceError):
 
     code = "source_empty"
     default_hint = "check the spelling of the prefix; `mows ls SOURCE` shows what is there"
+
+
+class SourceTooLarge(SourceError):
+    """More objects lie under the prefix than one listing may have: each costs memory for as long as it is mounted."""
+
+    code = "source_too_large"
+    default_hint = "mount a longer prefix, or raise mounts.max_objects and the memory limit by 1.3 KiB per object"
 
 
 class OriginError(CacheError):

@@ -11,6 +11,7 @@ from cli.documents import (
     BlobList,
     BlobResults,
     Cache,
+    Dump,
     Health,
     Listing,
     Mount,
@@ -103,6 +104,10 @@ class Api:
     def peers(self) -> Peers:
         """The peers of this node."""
         return _as(Peers, self._connection.get("/v1/peers"))
+
+    def dump(self) -> Dump:
+        """What the daemon does at this moment."""
+        return _as(Dump, self._connection.get("/v1/debug/dump"))
 
 
 def _as(kind: type[T], document: Document) -> T:

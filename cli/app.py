@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "ls": "List what a source holds.",
         "cache": "Show the cache; pin, unpin, evict or verify its blobs.",
         "peers": "Show the peers of this node.",
+        "debug": "Show what the daemon does at this moment.",
         "doctor": "Check this node and the configuration, and say what to do.",
         "bench": "Measure how fast a mounted file can be read here.",
     }

@@ -205,6 +205,20 @@ class Peers(TypedDict):
     uplink_bytes_per_second: int | None
 
 
+class Dump(TypedDict):
+    """What the daemon does at this moment: for people, so the rows are not fixed further."""
+
+    node: str
+    version: str
+    pid: int
+    operations: object
+    """A list of rows, or what kept them from being told."""
+    budgets: list[dict[str, object]]
+    recent: list[str]
+    tasks: list[dict[str, object]]
+    threads: list[dict[str, object]]
+
+
 class Health(TypedDict):
     """That the daemon lives, and which one it is."""
 

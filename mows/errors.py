@@ -11,6 +11,7 @@
         ├── KeeperUnavailable keeper_unavailable  retryable: the process that keeps the mounts does not answer
         ├── Unauthorized     unauthorized         no token, or a wrong one
         ├── InvalidRequest   invalid_request      a field is missing, unknown or has a wrong value
+        ├── RequestTooLarge  request_too_large    the body has more bytes than any request needs
         ├── TargetNotAllowed target_not_allowed   the mount path lies outside `mounts.allowed_roots`
         ├── MountConflict    mount_conflict       a live mount has this id and another body
         ├── MountPathInUse   mount_path_in_use    a live mount of another id has this path
@@ -84,6 +85,13 @@ class InvalidRequest(ServiceError):
 
     code = "invalid_request"
     default_hint = "see /openapi.json for the fields of each request"
+
+
+class RequestTooLarge(ServiceError):
+    """The body has more bytes than any request needs, or comes too slowly."""
+
+    code = "request_too_large"
+    default_hint = "send at most 1 MiB within 30 s; name fewer blobs or sources in one request"
 
 
 class TargetNotAllowed(ServiceError):
@@ -168,6 +176,7 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         KeeperUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
         Unauthorized: HTTPStatus.UNAUTHORIZED,
         InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+        RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         TargetNotAllowed: HTTPStatus.FORBIDDEN,
         MountConflict: HTTPStatus.CONFLICT,
         MountPathInUse: HTTPStatus.CONFLICT,

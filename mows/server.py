@@ -14,6 +14,10 @@ from starlette.types import ASGIApp
 
 from mows.config import Tls
 
+MOST_REQUESTS = 512
+"""Connections and requests at once; others get 503. A node has one controller, one kubelet, one scraper and some
+people: even with an event stream for each of a hundred prewarms that is plenty."""
+
 
 class _Server(uvicorn.Server):
     """Leaves the signals to the daemon, which has more to stop than a server."""
@@ -38,6 +42,7 @@ async def serving(
         log_config=None,
         access_log=False,
         server_header=False,
+        limit_concurrency=MOST_REQUESTS,
         timeout_graceful_shutdown=max(1, round(stop_timeout_seconds)),
         ssl_certfile=_text(tls.cert) if tls else None,
         ssl_keyfile=_text(tls.key) if tls else None,

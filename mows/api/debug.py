@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
+from mows.api import models
 from mows.debug import Debug
 
 
@@ -14,8 +13,8 @@ def router(debug: Debug) -> APIRouter:
     routes = APIRouter(prefix="/debug", tags=["debug"])
 
     @routes.get("/dump")
-    async def dump() -> dict[str, Any]:
+    async def dump() -> models.Dump:
         """What the daemon does at this moment: for people. Its content changes with versions; it holds no secret."""
-        return await debug.dump()
+        return models.Dump(**await debug.dump())
 
     return routes

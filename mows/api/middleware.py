@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mows import logs
 from mows.api.problems import ANSWERED, problem_of
-from mows.errors import Unauthorized
+from mows.errors import RequestTooLarge, Unauthorized
 from peer.rpc.token_file import TokenFile
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 HEADER = b"x-request-id"
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Need no token: the kubelet's probes cannot carry a secret, and these two tell nothing."""
+
+MOST_BODY_BYTES = 1 << 20
+"""The longest honest body names blobs: 25,000 ids."""
+
+BODY_SECONDS = 30.0
 
 _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -57,6 +62,47 @@ class RequestId:
             except Exception as error:
                 if scope.get(ANSWERED) is not error:
                     raise
+
+
+class BodyLimit:
+    """Takes a body in before the application looks at it: at most `MOST_BODY_BYTES`, within `BODY_SECONDS`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(receive)
+        except (RequestTooLarge, TimeoutError) as error:
+            late = RequestTooLarge(f"no whole body within {BODY_SECONDS:g} s")
+            refusal = error if isinstance(error, RequestTooLarge) else late
+            logs.failure(log, f"{scope['method']} {scope['path']}", refusal)
+            await problem_of(refusal)(scope, receive, send)
+            return
+        first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive_again() -> Message:
+            return first.pop() if first else await receive()
+
+        if body is not None:
+            await self._app(scope, receive_again, send)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None when the caller has gone. Raises RequestTooLarge."""
+    parts: list[bytes] = []
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if sum(map(len, parts)) > MOST_BODY_BYTES:
+            raise RequestTooLarge(f"the body has more than {MOST_BODY_BYTES} bytes")
+        if not message.get("more_body", False):
+            return b"".join(parts)
+    return None
 
 
 class BearerToken:

@@ -7,7 +7,7 @@ known; it is never a stand-in for a number.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -255,3 +255,19 @@ class Health(Model):
     status: Literal["ok"] = "ok"
     node: str
     version: str
+
+
+class Dump(Model):
+    """``GET /v1/debug/dump``: for people. A part that did not answer in time says so in place of its content."""
+
+    node: str
+    version: str
+    pid: int
+    operations: Any = Field(description="What is under way: age, time left until its deadline, thread, and about what.")
+    budgets: list[dict[str, Any]]
+    tiers: Any
+    fetching: Any
+    peers: Any
+    recent: list[str] = Field(description="The last log lines of WARNING and above, the oldest first.")
+    tasks: list[dict[str, Any]]
+    threads: list[dict[str, Any]]

@@ -56,6 +56,7 @@ class FakeDaemon:
         self.blobs: list[models.Blob] = []
         self.results: list[models.BlobResult] = []
         self.peers = peer_models.Peers(configured=False, node="node-a")
+        self.dump: dict[str, object] = {}
         self.refusal: Refusal | None = None
         self.requests: list[tuple[str, str, dict[str, object]]] = []
         """Method, path with query, body."""
@@ -220,6 +221,10 @@ def build_app(fake: FakeDaemon) -> FastAPI:  # noqa: C901 - one small function p
     @app.get("/v1/peers")
     async def peers() -> peer_models.Peers:
         return fake.peers
+
+    @app.get("/v1/debug/dump")
+    async def dump() -> dict[str, object]:
+        return fake.dump
 
     return app
 

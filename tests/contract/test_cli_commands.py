@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -342,6 +342,60 @@ class TestCache:
     ) -> None:
         assert main(["cache", "--json", "--socket", str(socket), "ls"]) == ExitCode.OK
         assert json.loads(capsys.readouterr().out) == {"blobs": []}
+
+
+class TestDebugDump:
+    DUMP: ClassVar[dict[str, object]] = {
+        "node": "node-a",
+        "version": "1.2.3",
+        "pid": 7,
+        "operations": [
+            {
+                "operation": "origin.read",
+                "age_seconds": 32.5,
+                "seconds_left": -2.5,
+                "thread": "mows-fill-3",
+                "path": "oss://b/k",
+            },
+            {"operation": "prewarm", "age_seconds": 2.0, "seconds_left": None, "thread": None},
+        ],
+        "budgets": [{"budget": "data in flight", "used_bytes": 1 << 20, "limit_bytes": 128 << 20}],
+        "recent": ["WARNING origin.read outlived its deadline by 2.5 s"],
+        "tasks": [{"name": "mount m", "stack": ["mows/mount.py:5 run", "mows/mount.py:9 _wait"]}],
+        "threads": [{"name": "mows-fill-3", "stack": ["origin/wire.py:7 receive"]}],
+    }
+
+    def test_what_the_daemon_does(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.dump = self.DUMP
+        assert run("debug", "dump") == ExitCode.OK
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "node-a: MoWS 1.2.3, process 7"
+        assert lines[2].split() == ["origin.read", "32", "s", "-2.5", "s", "mows-fill-3", "path=oss://b/k"]
+        assert lines[3].split() == ["prewarm", "2.0", "s", "-", "-"]
+        assert lines[4:] == [
+            "budget data in flight: 1.0 MiB of 128.0 MiB",
+            "",
+            "recent warnings:",
+            "WARNING origin.read outlived its deadline by 2.5 s",
+            "",
+            "task mount m: mows/mount.py:5 run < mows/mount.py:9 _wait",
+            "",
+            "thread mows-fill-3: origin/wire.py:7 receive",
+        ]
+
+    def test_operations_that_cannot_be_told_are_no_fault_of_the_command(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.dump = {**self.DUMP, "operations": {"error": "no answer within 2 s"}}
+        assert run("debug", "dump") == ExitCode.OK
+        assert "operations: {'error': 'no answer within 2 s'}" in capsys.readouterr().out
+
+    def test_as_json_it_is_the_answer_itself(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.dump = self.DUMP
+        assert run("--json", "debug", "dump") == ExitCode.OK
+        assert json.loads(capsys.readouterr().out) == self.DUMP
 
 
 class TestPeers:

@@ -100,3 +100,9 @@ async def test_a_stopped_daemon_takes_no_prewarm_and_keeps_leases(node: Node) ->
     assert len(node.cache.pinned) == 3
     with pytest.raises(Stopping):
         node.prewarms.start([SOURCE], None)
+
+
+async def test_the_oldest_records_go_when_there_are_many(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mows.prewarms.MOST_FINISHED", 2)
+    jobs = [await finished(node.prewarms.start([SOURCE], None)) for _ in range(4)]
+    assert node.prewarms.all() == jobs[-2:]
