@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import IntEnum, IntFlag
 from struct import Struct
 
+DEVICE = "/dev/fuse"
+
 KERNEL_MAJOR = 7
 KERNEL_MINOR = 45
 OLDEST_MINOR = 31
@@ -97,6 +99,7 @@ class InitFlag(IntFlag):
     MAX_PAGES = 1 << 22
     INIT_EXT = 1 << 30
     PASSTHROUGH = 1 << 37
+    HAS_RESEND = 1 << 39
 
 
 class OpenFlag(IntFlag):
@@ -111,6 +114,12 @@ class NotifyCode(IntEnum):
 
     INVAL_INODE = 2
     INVAL_ENTRY = 3
+    RESEND = 7
+    """Send again whatever was read and not answered."""
+
+
+UNIQUE_RESEND = 1 << 63
+"""Set in the `unique` of a request that is sent again."""
 
 
 IN_HEADER = Struct("<IIQQIIIHH")
@@ -187,7 +196,11 @@ BACKING_MAP = Struct("<iIQ")
 
 BACKING_ID = Struct("<I")
 
+CLONE_IN = Struct("<I")
+"""A descriptor of the connection: the argument of DEV_IOC_CLONE."""
+
 _IOC_WRITE = 1
+_IOC_READ = 2
 _MAGIC = 229
 
 
@@ -197,3 +210,6 @@ def _iow(number: int, size_bytes: int) -> int:
 
 BACKING_OPEN = _iow(1, BACKING_MAP.size)
 BACKING_CLOSE = _iow(2, BACKING_ID.size)
+DEV_IOC_CLONE = _IOC_READ << 30 | CLONE_IN.size << 16 | _MAGIC << 8
+"""Makes a fresh ``/dev/fuse`` descriptor a second door to a connection. What was read through a door and not answered
+fails when that door is closed."""

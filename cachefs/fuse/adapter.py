@@ -5,6 +5,10 @@ with its traceback in the log. Only FORGET, BATCH_FORGET, INTERRUPT and NOTIFY_R
 
 FORGET needs no bookkeeping: an inode number follows from the snapshot alone, so the file system can resolve any number
 it ever handed out for as long as the snapshot is in use, whether or not the kernel remembers it.
+
+A request that is sent again after a takeover has a bit set in its `unique`, and is answered with that number. All but
+opens and releases (see `OpenFiles`) are simply done once more. Directory handles are numbers that no earlier daemon
+gave.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from cachefs.fuse.options import MountOptions
 from cachefs.fuse.replies import Replies
 from cachefs.fuse.statistics import Counters
 from cachefs.ports import FileSystem
-from cachefs.types import FileHandle
+from cachefs.types import FileHandle, Ino
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class Adapter:
         notifier: Notifier,
         counters: Counters,
         options: MountOptions,
+        first_directory_handle: int = 1,
     ) -> None:
         self._fs = fs
         self._device = device
@@ -58,7 +63,7 @@ class Adapter:
         self._counters = counters
         self._options = options
         self._directories: dict[FileHandle, Listing] = {}  # one key is used by one open only: single, atomic operations
-        self._directory_handles = itertools.count(1)
+        self._directory_handles = itertools.count(first_directory_handle)
         self._handlers = self._table()
         self._draining = False
 
@@ -135,7 +140,7 @@ class Adapter:
     def _open(self, request: Request) -> bytes:
         if codec.decode_open(request.body) & os.O_ACCMODE != os.O_RDONLY:
             raise OSError(errno.EROFS, "opened for writing")
-        return codec.encode_open(*self._files.open(request.ino))
+        return codec.encode_open(*self._files.open(request.ino, request.unique))
 
     def _read(self, request: Request) -> None:
         handle, offset, size = codec.decode_read(request.body)
@@ -144,12 +149,13 @@ class Adapter:
             reply.error(errno.EIO)
             return
         try:
+            self._files.check(request.ino)
             self._fs.read(handle, offset, size, reply)
         except Exception as error:  # noqa: BLE001 a request never goes unanswered
             reply.error(self._explain(request, error))
 
     def _release(self, request: Request) -> bytes:
-        if self._files.release(request.ino, codec.decode_release(request.body)):
+        if self._files.release(request.ino, codec.decode_release(request.body), request.unique):
             self._notifier.invalidate_inode(request.ino)
         return b""
 
@@ -160,16 +166,23 @@ class Adapter:
 
     def _readdir(self, request: Request) -> bytes:
         handle, offset, size = codec.decode_read(request.body)
-        return self._directories[handle].plain(offset, size)
+        return self._listing(handle, request.ino).plain(offset, size)
 
     def _readdirplus(self, request: Request) -> bytes:
         handle, offset, size = codec.decode_read(request.body)
         timeouts = self._options.entry_timeout_seconds, self._options.attr_timeout_seconds
-        return self._directories[handle].plus(offset, size, *timeouts)
+        return self._listing(handle, request.ino).plus(offset, size, *timeouts)
 
     def _releasedir(self, request: Request) -> bytes:
-        del self._directories[codec.decode_release(request.body)]
+        self._directories.pop(codec.decode_release(request.body), None)
         return b""
+
+    def _listing(self, handle: FileHandle, ino: Ino) -> Listing:
+        """The rows that belong to `handle`. An earlier daemon's are made anew: from one snapshot they are the same."""
+        listing = self._directories.get(handle)
+        if listing is None:
+            listing = self._directories[handle] = Listing(ino, self._fs.readdir(ino))
+        return listing
 
     def _statfs(self, _: Request) -> bytes:
         return codec.encode_statfs(*self._fs.total_bytes())

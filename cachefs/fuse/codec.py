@@ -28,6 +28,7 @@ _ALWAYS = (
     | InitFlag.PARALLEL_DIROPS
     | InitFlag.MAX_PAGES
     | InitFlag.INIT_EXT
+    | InitFlag.HAS_RESEND
 )
 
 
@@ -126,14 +127,23 @@ def encode_error(unique: int, error: int) -> bytes:
     return abi.OUT_HEADER.pack(abi.OUT_HEADER.size, -error, unique)
 
 
-def negotiate(request: InitRequest, *, passthrough: bool) -> tuple[bytes, bool]:
-    """The answer to INIT, and whether passthrough was agreed on. Asks for nothing the kernel did not offer."""
+class Agreement(NamedTuple):
+    """What INIT settles for as long as the connection lives."""
+
+    minor: int
+    passthrough: bool
+    resend: bool
+
+
+def negotiate(request: InitRequest, *, passthrough: bool) -> tuple[bytes, Agreement]:
+    """The answer to INIT, and what it agrees to. Asks for nothing the kernel did not offer."""
     wanted = _ALWAYS | InitFlag.PASSTHROUGH if passthrough else _ALWAYS
     flags = wanted & request.flags
-    agreed = InitFlag.PASSTHROUGH in flags
+    minor = min(request.minor, abi.KERNEL_MINOR)
+    agreed = Agreement(minor, InitFlag.PASSTHROUGH in flags, InitFlag.HAS_RESEND in flags)
     body = abi.INIT_OUT.pack(
         abi.KERNEL_MAJOR,
-        min(request.minor, abi.KERNEL_MINOR),
+        minor,
         _READAHEAD_BYTES,  # the kernel takes the smaller of this and its own; read_ahead_kb raises that later
         flags & 0xFFFFFFFF,
         _MAX_BACKGROUND,
@@ -143,7 +153,9 @@ def negotiate(request: InitRequest, *, passthrough: bool) -> tuple[bytes, bool]:
         abi.MAX_PAGES,
         0,  # map_alignment
         flags >> 32,
-        1 if agreed else 0,  # max_stack_depth: the backing file lies on a file system that is itself not stacked
+        1
+        if agreed.passthrough
+        else 0,  # max_stack_depth: the backing file lies on a file system that is itself not stacked
         0,  # request_timeout: deadlines are ours
     )
     return body, agreed
@@ -221,6 +233,11 @@ def encode_inval_entry(parent: Ino, name: bytes) -> bytes:
     """A whole notification: look `name` up again."""
     payload = abi.INVAL_ENTRY_OUT.pack(parent, len(name), 0) + name + b"\0"
     return abi.OUT_HEADER.pack(abi.OUT_HEADER.size + len(payload), abi.NotifyCode.INVAL_ENTRY, 0) + payload
+
+
+def encode_resend() -> bytes:
+    """A whole notification: send again what nobody answered."""
+    return abi.OUT_HEADER.pack(abi.OUT_HEADER.size, abi.NotifyCode.RESEND, 0)
 
 
 def _attr(attributes: Attributes) -> bytes:

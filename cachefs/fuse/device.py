@@ -5,8 +5,15 @@ order to stop: a thread blocked in read(2) could only be woken by an unmount, wh
 files are open. EPOLLEXCLUSIVE wakes one thread per request, not all of them. A thread asks the device first and waits
 only when it is empty, so a busy one pays nothing for this.
 
-Closing. Answers come from foreign threads, at any time, so the last user of the descriptor closes it (see `Gate`). That
-close ends the connection: the kernel fails what is still unanswered with ENOTCONN or ECONNABORTED.
+Closing. Answers come from foreign threads, at any time, so the last user of the descriptor closes it (see `Gate`). The
+close of the last copy, wherever it is, ends the connection: the kernel fails what is still unanswered with ENOTCONN or
+ECONNABORTED.
+
+Doors. What a dead daemon had read and not answered, the kernel keeps for as long as a copy of the descriptor lives that
+it was read from, and since Linux 6.9 it can be told to send it again. An older kernel cannot: there, requests are read
+through a second door (`serve_through_a_clone`) whose descriptor nobody else has. It is closed when the daemon dies, and
+that fails the requests in flight, and nothing else. A cached read or a page fault does not even see that: the kernel
+asks once more for a page that failed in read-ahead.
 """
 
 from __future__ import annotations
@@ -36,9 +43,32 @@ class Device:
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
+        self._first_door: int | None = None
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = False
         self._gate = Gate(self._close_descriptors, DeviceClosed)
+
+    def serve_through_a_clone(self) -> None:
+        """Read requests from a descriptor of our own from now on. Call it before `receiver`. Raises OSError."""
+        clone = os.open(abi.DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            fcntl.ioctl(clone, abi.DEV_IOC_CLONE, abi.CLONE_IN.pack(self._fd))
+        except BaseException:
+            os.close(clone)
+            raise
+        self._first_door, self._fd = self._fd, clone
+
+    def dup(self) -> int:
+        """A copy of the descriptor that the next daemon needs; the caller's. Raises DeviceClosed."""
+        with self._gate:
+            return os.dup(self._fd if self._first_door is None else self._first_door)
+
+    def has_ended(self) -> bool:
+        """Whether the mount is gone: nothing will be read from here again."""
+        poll = select.poll()
+        with self._gate:
+            poll.register(self._fd, 0)
+            return bool(poll.poll(0))
 
     def receiver(self) -> Receiver:
         """What one device thread waits with."""
@@ -82,7 +112,10 @@ class Device:
             return backing_id
 
     def backing_close(self, backing_id: int) -> None:
-        """Give an id back. Opens that use it go on; the kernel forgets all ids with the connection."""
+        """Give an id back. Opens that use it go on; the kernel forgets all ids with the connection.
+
+        Raises FileNotFoundError when the kernel has no such id.
+        """
         with suppress(DeviceClosed), self._gate:
             fcntl.ioctl(self._fd, abi.BACKING_CLOSE, abi.BACKING_ID.pack(backing_id))
 
@@ -93,12 +126,14 @@ class Device:
             os.eventfd_write(self._stop, 1)
 
     def close(self) -> None:
-        """End the connection as soon as the last call in progress returns. Idempotent."""
+        """Close our descriptors as soon as the last call in progress returns. Idempotent."""
         self._gate.close()
 
     def _close_descriptors(self) -> None:
         os.close(self._fd)
         os.close(self._stop)
+        if self._first_door is not None:
+            os.close(self._first_door)
 
 
 class Receiver:

@@ -7,13 +7,14 @@ import errno
 from cachefs.errors import FuseUnavailable, MountError
 from cachefs.fuse import abi, codec
 from cachefs.fuse.abi import Opcode
+from cachefs.fuse.codec import Agreement
 from cachefs.fuse.device import Device, DeviceClosed
 
 HANDSHAKE_SECONDS = 10.0
 
 
-def shake_hands(device: Device, *, passthrough: bool) -> bool:
-    """Answer INIT. Returns whether the kernel agreed to passthrough. Raises MountError. Blocks up to 10 s."""
+def shake_hands(device: Device, *, passthrough: bool) -> Agreement:
+    """Answer INIT. Returns what the kernel agreed to. Raises MountError. Blocks up to 10 s."""
     buffer = memoryview(bytearray(abi.REQUEST_BYTES))
     with device.receiver() as receiver:
         while True:
@@ -28,7 +29,7 @@ def shake_hands(device: Device, *, passthrough: bool) -> bool:
                 return agreed
 
 
-def _answer(device: Device, request: codec.Request, *, passthrough: bool) -> bool | None:
+def _answer(device: Device, request: codec.Request, *, passthrough: bool) -> Agreement | None:
     """None: the kernel is newer than this protocol, has been told so, and will ask again."""
     if request.opcode != Opcode.INIT:
         raise MountError(f"the kernel began with opcode {request.opcode} instead of INIT")

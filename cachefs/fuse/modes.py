@@ -9,6 +9,9 @@ The kernel lets an inode be open either through its page cache or through a back
 
 So a blob that becomes complete while somebody reads it is still opened in cached mode by the others, until all have
 closed it once.
+
+A takeover inherits modes. The backing id of an earlier daemon stays good: the kernel holds the file that was complete
+when it was registered, so further opens share it even while this daemon does not (yet) know a complete file.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ class InodeState:
 
     opens: int
     backing_id: int | None
+    inherited: bool = False
+    """An earlier daemon registered the backing file."""
 
 
 class Left(Enum):
@@ -63,7 +68,7 @@ class ModeTable:
             return Choice.REGISTER if complete else Choice.CACHED
         if state.backing_id is None:
             return Choice.CACHED
-        return Choice.SHARE if complete else Choice.REFUSE
+        return Choice.SHARE if complete or state.inherited else Choice.REFUSE
 
     def backing_id(self, ino: Ino) -> int:
         """The id that opens of `ino` share. KeyError when it is not open in passthrough."""
@@ -71,6 +76,14 @@ class ModeTable:
         if backing_id is None:
             raise KeyError(ino)
         return backing_id
+
+    def open_inodes(self) -> dict[Ino, InodeState]:
+        """Every inode that is open."""
+        return dict(self._inodes)
+
+    def restore(self, ino: Ino, state: InodeState) -> None:
+        """Take over what an earlier table held."""
+        self._inodes[ino] = state
 
     def opened(self, ino: Ino, backing_id: int | None) -> None:
         """Record an open that is answered as `choose` said. ValueError if the kernel would refuse the answer."""

@@ -21,7 +21,7 @@ from cachefs.fuse.options import MountOptions
 
 _log = logging.getLogger(__name__)
 
-DEVICE = "/dev/fuse"
+DEVICE = abi.DEVICE
 HELPER = "fusermount3"
 FUSE_CONF = Path("/etc/fuse.conf")
 HELPER_SECONDS = 30.0

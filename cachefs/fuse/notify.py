@@ -38,11 +38,15 @@ class Notifier:
         """The kernel looks `name` up again before its next use, and lists the directory anew. Returns at once."""
         self._queue.put(codec.encode_inval_entry(parent, name))
 
-    def stop(self) -> None:
-        """Send what is queued and end the thread. Blocks while reads in flight hold pages."""
+    def stop(self, timeout_seconds: float | None = None) -> bool:
+        """Send what is queued and end the thread. Blocks while reads in flight hold pages.
+
+        False when it still does after `timeout_seconds`.
+        """
         if self._thread.ident is not None:
             self._queue.put(None)
-            self._thread.join()
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (message := self._queue.get()) is not None:

@@ -29,8 +29,10 @@ class Unanswered:
     """The reads that wait for an answer. Each is taken out exactly once, by the one that may answer it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards _waiting
+        self._lock = threading.Lock()  # guards _waiting and _sending
         self._waiting: set[int] = set()
+        self._sending = 0
+        self._none_left = threading.Condition(self._lock)
 
     def add(self, unique: int) -> None:
         """A read has arrived."""
@@ -43,6 +45,7 @@ class Unanswered:
             if unique not in self._waiting:
                 return False
             self._waiting.remove(unique)
+            self._sending += 1
             return True
 
     def take_all(self) -> frozenset[int]:
@@ -50,7 +53,21 @@ class Unanswered:
         with self._lock:
             taken = frozenset(self._waiting)
             self._waiting.clear()
+            self._sending += len(taken)
             return taken
+
+    def sent(self) -> None:
+        """One that was taken has been answered."""
+        with self._lock:
+            self._sending -= 1
+            if not self._sending and not self._waiting:
+                self._none_left.notify_all()
+
+    def wait_for_none(self, timeout_seconds: float) -> int:
+        """Wait until every read is answered; how many are not. Blocks up to `timeout_seconds`."""
+        with self._lock:
+            self._none_left.wait_for(lambda: not self._sending and not self._waiting, timeout_seconds)
+            return self._sending + len(self._waiting)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -95,6 +112,10 @@ class Replies:
         self._send(codec.encode_error(unique, errno.EINTR))
         return True
 
+    def wait_for_none(self, timeout_seconds: float) -> int:
+        """Wait until every read is answered; how many are not. Blocks up to `timeout_seconds`."""
+        return self._unanswered.wait_for_none(timeout_seconds)
+
     def fail_all(self, error: int) -> None:
         """Answer every waiting read with this errno."""
         for unique in self._unanswered.take_all():
@@ -134,6 +155,8 @@ class Replies:
             self._device.send(*parts)
         except OSError:
             _log.exception("fuse: an answer of %d bytes was refused", sum(map(len, parts)))
+        finally:
+            self._unanswered.sent()
 
 
 class KernelReply:

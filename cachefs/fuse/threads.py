@@ -14,6 +14,8 @@ from cachefs.types import Deadline
 
 _log = logging.getLogger(__name__)
 
+STOP_SECONDS = 10.0
+
 
 class DeviceThreads:
     """A fixed number of threads that pass every message to `handle`. They end with the connection, or by `stop`."""
@@ -37,11 +39,13 @@ class DeviceThreads:
             thread.join(deadline.remaining_seconds())
         return not any(thread.is_alive() for thread in self._threads)
 
-    def stop(self) -> None:
-        """Let each thread finish its request, then end it. No handler blocks, so this is soon."""
+    def stop(self) -> bool:
+        """Let each thread finish its request, then end it. No handler blocks, so this is soon.
+
+        False when one did not end within `STOP_SECONDS`: the disk behind an open hangs. It is left behind.
+        """
         self._device.stop_receivers()
-        for thread in self._started():
-            thread.join()
+        return self.join(STOP_SECONDS)
 
     def _started(self) -> list[threading.Thread]:
         return [thread for thread in self._threads if thread.ident is not None]

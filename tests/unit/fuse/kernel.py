@@ -11,6 +11,7 @@ from typing import Self
 from cachefs.fuse import abi
 from cachefs.fuse.adapter import Adapter
 from cachefs.fuse.device import Device
+from cachefs.fuse.journal import NoJournal
 from cachefs.fuse.notify import Notifier
 from cachefs.fuse.open_files import OpenFiles
 from cachefs.fuse.options import MountOptions
@@ -67,7 +68,7 @@ class Served:
         self.kernel = kernel
         self.counters = Counters()
         self.replies = Replies(kernel.device, self.counters)
-        self.files = OpenFiles(fs, kernel.device, self.counters, passthrough=False)
+        self.files = OpenFiles(fs, kernel.device, self.counters, NoJournal(), passthrough=False)
         self.notifier = Notifier(kernel.device, "notify")
         self.adapter = Adapter(
             fs, kernel.device, self.files, self.replies, self.notifier, self.counters, MountOptions()

@@ -32,7 +32,7 @@ def served(fs: DirectoryFileSystem) -> Iterator[Served]:
     with FakeKernel() as kernel:
         served = Served(kernel, fs)
         yield served
-        served.files.release_all()
+        served.files.close()
         assert kernel.is_silent()
 
 
@@ -136,8 +136,15 @@ def test_a_directory_keeps_its_listing_while_it_is_open(served: Served, fs: Dire
     assert b"directory" in rows
     assert b"file" in rows
     served.ask(Opcode.RELEASEDIR, abi.RELEASE_IN.pack(handle, 0, 0, 0))
-    with fails(errno.EIO):
-        served.ask(Opcode.READDIR, read(handle, 0, 4096))
+    assert b"later" in served.ask(Opcode.READDIR, read(handle, 0, 4096))
+
+
+def test_a_directory_that_an_earlier_daemon_opened_is_listed(served: Served) -> None:
+    rows = served.ask(Opcode.READDIR, read(12345, 2, 4096))
+    assert b"directory" in rows
+    assert b"file" in rows
+    assert served.ask(Opcode.RELEASEDIR, abi.RELEASE_IN.pack(12345, 0, 0, 0)) == b""
+    assert served.ask(Opcode.RELEASEDIR, abi.RELEASE_IN.pack(12345, 0, 0, 0)) == b""
 
 
 def test_xattrs(served: Served) -> None:

@@ -104,14 +104,16 @@ def test_negotiation_asks_only_for_what_is_offered(flags: int, minor: int, wante
     assert answer[0] == 7
     assert answer[1] == min(minor, abi.KERNEL_MINOR)
     assert got & ~flags == 0
-    assert agreed == (wanted and bool(got & InitFlag.PASSTHROUGH))
-    assert answer[11] == (1 if agreed else 0)
+    assert agreed.passthrough == (wanted and bool(got & InitFlag.PASSTHROUGH))
+    assert agreed.resend == bool(flags & InitFlag.INIT_EXT and flags & InitFlag.HAS_RESEND)
+    assert agreed.minor == answer[1]
+    assert answer[11] == (1 if agreed.passthrough else 0)
 
 
 def test_an_old_kernel_sends_and_gets_no_second_word() -> None:
     offer = init(7, 31, InitFlag.ASYNC_READ | InitFlag.MAX_PAGES, long=False)
     body, agreed = codec.negotiate(offer, passthrough=True)
-    assert not agreed
+    assert agreed == codec.Agreement(31, passthrough=False, resend=False)
     assert abi.INIT_OUT.unpack(body)[10] == 0
 
 
