@@ -22,6 +22,7 @@ from benchmarks.node.scratch import remove
 
 PEER_PORT = 9302
 REDIS_PORT = 6379
+REDIS_READY = "Ready to accept"
 REDIS_SECONDS = 20.0
 TOKEN = "the-lab-of-one-run"
 
@@ -41,6 +42,8 @@ class FleetSettings:
     discovery: Literal["static", "redis"] = "static"
     sections: Sections = field(default_factory=dict)
     """Further keys, which win over the fleet's own."""
+    credentials: Mapping[str, object] | None = None
+    """`origins[].credentials` of all nodes. None: the server's own static key."""
 
 
 class Node:
@@ -104,6 +107,7 @@ class Fleet:
         self._token.write_text(f"{TOKEN}\n")
         self._token.chmod(0o600)
         self._origin: OssProcess | None = None
+        self._redis: Child | None = None
 
     @property
     def origin(self) -> OssProcess:
@@ -118,15 +122,20 @@ class Fleet:
         self._origin = self._resources.enter(OssProcess(where, anonymous=True, host=place.address, prefix=place.prefix))
         self._origin.wait_ready()
         if self._settings.discovery == "redis":
-            self._start_redis()
+            self.start_redis()
         return self._origin
 
     def start(self, nodes: Sequence[int], sections: Sections | None = None) -> None:
         """Start daemons, all at once; blocks until all are ready. What a former daemon cached is there for them."""
         for node in nodes:
-            self.nodes[node].took_over(self._resources.enter(Daemon(self._daemon_settings(node, sections or {}))))
+            self.launch(node, sections or {})
         for node in nodes:
             self.nodes[node].daemon.wait_ready()
+
+    def launch(self, node: int, sections: Sections, environment: Mapping[str, str] | None = None) -> None:
+        """Start one daemon; does not wait for it."""
+        settings = self._daemon_settings(node, sections, environment or {})
+        self.nodes[node].took_over(self._resources.enter(Daemon(settings)))
 
     def clear(self, node: int) -> None:
         """Remove what a node has on its disk, cache and dead mounts included; only while it has no daemon."""
@@ -134,23 +143,36 @@ class Fleet:
         remove(self.nodes[node].directory)
 
     def stop(self) -> None:
-        """Stop all daemons, all at once, then the origin server. Blocks. Idempotent."""
+        """Stop all daemons, all at once, then the servers. Blocks. Idempotent."""
         running = [node for node in self.nodes if node.running]
         for node in running:
             node.daemon.process.terminate()
         for node in running:
             node.stop()
-        if self._origin is not None:
-            self._origin.stop()
+        self.stop_servers()
 
-    def _start_redis(self) -> None:
+    def stop_servers(self) -> None:
+        """Stop the origin's server, and Redis. Idempotent."""
+        for server in (self._origin, self._redis):
+            if server is not None:
+                server.stop()
+
+    def start_redis(self) -> None:
+        """Start Redis, empty; blocks until it listens."""
         place = self.lab.services
         options = ["--bind", place.address, "--port", str(REDIS_PORT), "--save", "", "--appendonly", "no"]
         command = place.command(["redis-server", *options, "--protected-mode", "no"])
-        redis = self._resources.enter(Child("redis", command, self._settings.directory))
-        redis.wait_until(lambda: "Ready to accept" in redis.log.read_text(), timeout_seconds=REDIS_SECONDS)
+        redis = Child("redis", command, self._settings.directory)
+        said = redis.log.read_text().count(REDIS_READY) if redis.log.exists() else 0
+        self._redis = self._resources.enter(redis)
+        redis.wait_until(lambda: redis.log.read_text().count(REDIS_READY) > said, timeout_seconds=REDIS_SECONDS)
 
-    def _daemon_settings(self, node: int, sections: Sections) -> DaemonSettings:
+    def kill_redis(self) -> None:
+        """Take Redis away as a crash does."""
+        assert self._redis is not None, "Redis was not started"
+        self._redis.kill()
+
+    def _daemon_settings(self, node: int, sections: Sections, environment: Mapping[str, str]) -> DaemonSettings:
         mine: dict[str, dict[str, object]] = {
             "cache": {"chunk_bytes": self._settings.chunk_bytes},
             "peers": dict(self._peers(node)),
@@ -158,13 +180,17 @@ class Fleet:
         for given in (self._settings.sections, sections):
             for name, keys in given.items():
                 mine.setdefault(name, {}).update(keys)
+        origin = self.origin.origin()
+        if self._settings.credentials is not None:
+            origin["credentials"] = dict(self._settings.credentials)
         return DaemonSettings(
             self.nodes[node].directory,
             self._settings.capacity_bytes,
-            self.origin.origin(),
+            origin,
             huge_pages="off",  # links are slow here, and each tier would be one more mount
             sections=mine,
             prefix=self.nodes[node].place.prefix,
+            environment=environment,
         )
 
     def _peers(self, node: int) -> Mapping[str, object]:

@@ -134,11 +134,19 @@ class Lab:
 
     def unplug_origin(self) -> None:
         """Pull the origin's cable."""
-        iproute.ip([f"link set {self.origin.name} down"], namespace=self.switch)
+        self.unplug(self.origin)
 
     def plug_origin(self) -> None:
         """Put it back."""
-        iproute.ip([f"link set {self.origin.name} up"], namespace=self.switch)
+        self.plug(self.origin)
+
+    def unplug(self, place: Place) -> None:
+        """Pull a host's cable."""
+        iproute.ip([f"link set {place.name} down"], namespace=self.switch)
+
+    def plug(self, place: Place) -> None:
+        """Put it back."""
+        iproute.ip([f"link set {place.name} up"], namespace=self.switch)
 
     def counters(self) -> Mapping[str, Traffic]:
         """What each host has sent and received, by its name, as the switch has seen it."""

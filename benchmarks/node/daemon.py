@@ -43,6 +43,8 @@ class DaemonSettings:
     """Further keys of mows.yaml by section, for example ``{"fetch": {"read_deadline": 3}}``."""
     prefix: Sequence[str] = ()
     """Words before the command, to start it in another network."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Further environment variables."""
 
     def config(self) -> Mapping[str, object]:
         """The content of mows.yaml."""
@@ -78,7 +80,7 @@ class Daemon(Child):
         (where / "mounts").mkdir(parents=True, exist_ok=True)
         (where / "mows.yaml").write_text(yaml.safe_dump(settings.config(), sort_keys=False))
         command = [*settings.prefix, *python("cli", "daemon", "--config", where / "mows.yaml")]
-        super().__init__("daemon", command, where, stop_seconds=STOP_SECONDS)
+        super().__init__("daemon", command, where, stop_seconds=STOP_SECONDS, environment=settings.environment)
 
     def wait_ready(self) -> None:
         """Block until it answers that it is ready. ChildFailed when it ends instead, or takes too long."""

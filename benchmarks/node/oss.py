@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.node.processes import Child, python
 from benchmarks.ossserver import DEFAULT_ACCESS_KEYS, Control
@@ -53,12 +54,13 @@ class OssProcess(Child):
 
         Files on the file system of the server's own directory are linked: do not change them afterwards.
         """
-        self._control().call("put_tree", bucket=BUCKET, prefix=f"{prefix}/", directory=str(directory))
+        self.call("put_tree", bucket=BUCKET, prefix=f"{prefix}/", directory=str(directory))
         return f"oss://{BUCKET}/{prefix}/"
 
     def bytes_sent(self) -> int:
         """Bytes of objects it has sent so far, to whomever."""
-        return int(self._control().call("statistics")["bytes_sent"])
+        return int(self.call("statistics")["bytes_sent"])
 
-    def _control(self) -> Control:
-        return Control(self._ready["control"])
+    def call(self, name: str, **arguments: Any) -> Any:  # noqa: ANN401  whatever the call gives, as JSON
+        """One call of the server, see `benchmarks.ossserver.control`. ControlFailed."""
+        return Control(self._ready["control"]).call(name, **arguments)

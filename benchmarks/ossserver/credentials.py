@@ -37,10 +37,12 @@ class Accounts:
             self._tokens[token.access_key_id] = token
         return token
 
-    def expire_all(self, now: float) -> None:
-        """End every temporary credential issued so far."""
+    def expire_all(self, now: float, *, but: str | None = None) -> None:
+        """End every temporary credential issued so far, except the one whose access key id is `but`."""
         with self._lock:
-            self._tokens = {name: replace(token, expires_at=now) for name, token in self._tokens.items()}
+            self._tokens = {
+                name: token if name == but else replace(token, expires_at=now) for name, token in self._tokens.items()
+            }
 
     def secret(self, access_key_id: str, security_token: str | None, now: float) -> str:
         """The secret to check a signature with. Raises the 403 that OSS gives for an unknown or expired credential."""

@@ -171,9 +171,9 @@ class OssServer:
         """A temporary credential that ends so many seconds from now, by the server's clock."""
         return self._accounts.issue(self.now() + seconds)
 
-    def expire_sts_tokens(self) -> None:
-        """End every temporary credential issued so far."""
-        self._accounts.expire_all(self.now())
+    def expire_sts_tokens(self, but: str | None = None) -> None:
+        """End every temporary credential issued so far, except the one whose access key id is `but`."""
+        self._accounts.expire_all(self.now(), but=but)
 
     def statistics(self) -> Statistics:
         """What happened since the start or the last reset."""

@@ -114,6 +114,16 @@ def test_the_origin_can_be_unplugged_and_plugged(lab: Lab, tmp_path: Path) -> No
         eventually(lambda: reaches(first, lab.origin, "1"))
 
 
+def test_a_node_can_be_unplugged_and_plugged(lab: Lab, tmp_path: Path) -> None:
+    first, second, third, *_ = lab.nodes
+    with listening(second, tmp_path), listening(third, tmp_path):
+        lab.unplug(second)
+        assert not reaches(first, second, NOTHING_SECONDS)
+        assert reaches(first, third)
+        lab.plug(second)
+        eventually(lambda: reaches(first, second, "1"))
+
+
 def buckets(lab: Lab, node: int) -> list[int]:
     """Rates of one node in bytes per second: up, down."""
     place = lab.nodes[node]

@@ -44,3 +44,18 @@ async def test_a_relay_in_front_of_nobody_hangs_up() -> None:
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_relay_lies_only_when_it_is_told_to() -> None:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(LONG)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as truthful:
+        port = truthful.sockets[0].getsockname()[1]
+        async with await relay("127.0.0.2", port, lambda: False):
+            reader, writer = await asyncio.open_connection("127.0.0.2", port)
+            assert await reader.read(-1) == LONG
+            writer.close()
+            await writer.wait_closed()

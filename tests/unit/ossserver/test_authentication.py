@@ -181,6 +181,15 @@ def test_expire_all(world: World) -> None:
         world.accounts.secret(token.access_key_id, token.security_token, world.now)
 
 
+def test_expire_all_but_one(world: World) -> None:
+    old, new = world.accounts.issue(world.now + 60), world.accounts.issue(world.now + 60)
+    world.accounts.expire_all(world.now, but=new.access_key_id)
+    with pytest.raises(OssError, match="SecurityTokenExpired"):
+        world.accounts.secret(old.access_key_id, old.security_token, world.now)
+    secret = world.accounts.secret(new.access_key_id, new.security_token, world.now)
+    assert secret == new.access_key_secret
+
+
 @pytest.mark.parametrize(
     ("headers", "code"),
     [
