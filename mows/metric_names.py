@@ -54,6 +54,7 @@ TIER_CAPACITY = _gauge("tier_capacity_bytes", "The most that blobs may take in a
 TIER_USED = _gauge("tier_used_bytes", "Allocated blocks of all blobs in a tier.", "tier")
 TIER_FREE = _gauge("tier_free_bytes", "Free space of a tier's file system; 0 when it cannot be asked.", "tier")
 TIER_BLOBS = _gauge("tier_blobs", "Blobs in a tier.", "tier")
+TIER_UP = _gauge("tier_up", "1 while a tier takes bytes; 0 while it is full, read-only, failing or gone.", "tier")
 TIER_FAULTS = _counter("tier_faults", "Failed system calls in a tier. Each was only a miss.", "tier")
 STORE_EVICTIONS = _counter("store_evictions", "Blobs evicted.")
 STORE_EVICTED_BYTES = _counter("store_evicted_bytes", "Bytes of evicted blobs.")

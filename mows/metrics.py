@@ -125,6 +125,7 @@ def _tiers(tiers: Iterable[TierStatistics]) -> Iterator[Sample]:
         yield names.TIER_USED, tier.used_bytes, label
         yield names.TIER_FREE, tier.free_bytes, label
         yield names.TIER_BLOBS, tier.blobs, label
+        yield names.TIER_UP, not tier.trouble, label
         yield names.TIER_FAULTS, tier.faults, label
 
 

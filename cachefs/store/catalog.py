@@ -39,6 +39,8 @@ class Entry:
     """Open while there are references."""
     beside_bytes: int | None = None
     """Blocks of its directory that are not data; None while nobody asked."""
+    orphaned: bool = False
+    """Open in a directory that is not the tier's any more: to be forgotten at the last release."""
 
     @property
     def key(self) -> BlobKey:
@@ -128,6 +130,11 @@ class Catalog:
         account.leaving -= entry.allocated_bytes
         if freed:
             account.used -= entry.allocated_bytes
+
+    def forget(self, entry: Entry) -> None:
+        """The blob is no longer found, and its blocks are not the tier's any more."""
+        self.condemn(entry)
+        self.departed(entry, freed=True)
 
     def candidates(self, tier: int) -> list[Candidate]:
         """What may be evicted from a tier."""

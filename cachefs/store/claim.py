@@ -34,7 +34,7 @@ def claim(settings: TierSettings) -> int:
         layout.prepare(path)
         status = os.statvfs(path)
         _check_size(settings, status.f_blocks * status.f_frsize)
-        lock_fd = os.open(path / layout.FORMAT_NAME, os.O_RDWR | os.O_CLOEXEC)
+        lock_fd = os.open(path / layout.FORMAT_NAME, os.O_RDONLY | os.O_CLOEXEC)  # else no remount,ro
     except OSError as error:
         raise InvalidTier(
             f"{path}: cannot be used as a tier: {error.strerror or error}",

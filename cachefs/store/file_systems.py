@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
 def nearest_existing(path: Path) -> Path:
     """`path`, or the nearest parent of it that exists."""
     return next(parent for parent in (path, *path.parents) if parent.exists())
+
+
+def mount_point_of(path: Path) -> Path:
+    """Where the file system is mounted that `path` is or would be on. Blind for a bind mount of the same one."""
+    place = nearest_existing(path).resolve()
+    return next(parent for parent in (place, *place.parents) if os.path.ismount(parent))
 
 
 def file_system_of(path: Path) -> str:

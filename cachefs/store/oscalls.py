@@ -49,6 +49,7 @@ class Step(Enum):
     CONDEMN = "rename a blob out of the way"
     DESTROY = "remove a blob"
     FREE_SPACE = "ask for free space"
+    PROBE = "write to see whether it works again"
 
     @property
     def label(self) -> str:

@@ -36,6 +36,7 @@ def tier_statistics(tier: Tier, number: int, catalog: Catalog) -> TierStatistics
         free_bytes=_free_bytes(tier),
         blobs=sum(entry.tier == number for entry in catalog),
         faults=tier.faults,
+        trouble=tier.health.trouble,
     )
 
 

@@ -136,10 +136,13 @@ class Room:
 
     def _tier_room(self, number: int) -> TierRoom:
         capacity_bytes = self._tiers[number].settings.capacity_bytes
+        last = TierRoom(capacity_bytes, room_bytes=-capacity_bytes, evictable_bytes=0)
+        if self._tiers[number].health.trouble:
+            return last
         try:
             headroom_bytes = self._headroom(number) + self._catalog.accounts[number].leaving
-        except TierUnavailable:  # tried last, in case it comes back
-            return TierRoom(capacity_bytes, room_bytes=-capacity_bytes, evictable_bytes=0)
+        except TierUnavailable:
+            return last
         return TierRoom(
             capacity_bytes,
             room_bytes=headroom_bytes - self._catalog.wanted_bytes(number),

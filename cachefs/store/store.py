@@ -26,6 +26,7 @@ from cachefs.store.report import blob_status, tier_statistics
 from cachefs.store.room import Condemned, Room
 from cachefs.store.tier import Tier
 from cachefs.store.values import BlobStatus, StoreStatistics, TierSettings
+from cachefs.store.watch import Prepare, TierWatch, mount_nothing
 from cachefs.types import BlobId, BlobKey, ObjectInfo
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Store:
 
     Opening takes the directories, the fastest first, and takes up the blobs of earlier runs. It raises InvalidTier or
     FormatTooNew, and then holds nothing. `clock` gives Unix time: only the order of evictions depends on it, and it
-    must mean the same after a restart. `boot_id` is the kernel's unless a test says otherwise.
+    must mean the same after a restart. `monotonic` says how long a tier in trouble has been quiet. `boot_id` is the kernel's unless a test says otherwise.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Store:
         chunk_bytes: int,
         calls: Calls | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         boot_id: str | None = None,
     ) -> None:
         self._chunk_bytes = chunk_bytes
@@ -55,8 +57,9 @@ class Store:
         self._counters = Counters()
         self._lock = threading.Lock()  # guards _catalog, and which blobs are open; taken before any blob's lock
         self._catalog = Catalog(len(tiers))
-        self._tiers = _open_tiers(tiers, self._calls)
+        self._tiers = _open_tiers(tiers, self._calls, monotonic)
         self._room = Room(self._lock, self._catalog, self._tiers, self._counters)
+        self._watch = TierWatch(self._lock, self._catalog, self._tiers, self._take_up_again)
         for number, tier in enumerate(self._tiers):
             self._take_up(number, tier)
 
@@ -146,6 +149,13 @@ class Store:
             tiers = tuple(tier_statistics(tier, number, self._catalog) for number, tier in enumerate(self._tiers))
         return StoreStatistics(tiers=tiers, **self._counters.snapshot())
 
+    def look_after_tiers(self, prepare: Prepare = mount_nothing) -> None:
+        """Notice tiers that vanish, fail, come back or work again. Blocks on their disks; one caller at a time.
+
+        Meant to be called every second or so. `prepare` mounts the file system of a tier that has one of its own.
+        """
+        self._watch.look(prepare)
+
     def close(self) -> None:
         """Close everything, whoever still holds it. Writes nothing: the files are complete after every step."""
         with self._lock:
@@ -189,20 +199,31 @@ class Store:
 
     def _take_up(self, number: int, tier: Tier) -> None:
         for blob_id in tier.scan():
-            try:
-                found = recover(tier, blob_id, self._boot_id, self._calls)
-                entry = Entry(found.meta, number, found.allocated_bytes, found.last_used)
-                blob = self._open(entry, None)
-            except (StoreError, OSError) as error:
-                self._room.discard(tier, blob_id, str(error))
-                continue
-            entry.note(blob)
-            blob.close()
-            if self._catalog.get(blob_id):
-                self._room.discard(tier, blob_id, "an earlier tier has it too")
-            else:
-                self._catalog.add(entry)
+            self._take_up_blob(number, tier, blob_id)
         log.info("tier %s: opened, %d bytes in use", tier.path, self._catalog.accounts[number].used)
+
+    def _take_up_again(self, number: int, tier: Tier) -> None:
+        """The blobs that lie in a tier which works again. Takes the lock, for one blob after the other."""
+        for blob_id in list(tier.blob_ids()):
+            with self._lock:
+                known = self._catalog.get(blob_id)
+                if (known is None or known.tier != number) and tier.paths(blob_id).directory.is_dir():
+                    self._take_up_blob(number, tier, blob_id)
+
+    def _take_up_blob(self, number: int, tier: Tier, blob_id: BlobId) -> None:
+        try:
+            found = recover(tier, blob_id, self._boot_id, self._calls)
+            entry = Entry(found.meta, number, found.allocated_bytes, found.last_used)
+            blob = self._open(entry, None)
+        except (StoreError, OSError) as error:
+            self._room.discard(tier, blob_id, str(error))
+            return
+        entry.note(blob)
+        blob.close()
+        if self._catalog.get(blob_id):
+            self._room.discard(tier, blob_id, "an earlier tier has it too")
+        else:
+            self._catalog.add(entry)
 
     def _acquire_existing(self, meta: Meta) -> Blob | None:
         with self._lock:
@@ -214,8 +235,21 @@ class Store:
             except CorruptBlob as error:
                 self._room.report_drop(self._tiers[entry.tier], entry.blob_id, str(error))
                 condemned = self._room.condemn(entry)
+            except TierUnavailable:
+                if not self._set_aside(entry):
+                    raise
+                return None
         self._room.destroy([condemned])
         return None
+
+    def _set_aside(self, entry: Entry) -> bool:
+        """Let another tier have the blob, since its own is in trouble. It is found again when that works."""
+        tier = self._tiers[entry.tier]
+        if entry.references or not tier.health.trouble:
+            return False
+        self._catalog.forget(entry)
+        tier.overlooked = True
+        return True
 
     def _create(self, meta: Meta) -> Blob:
         """In the first tier that can; or somebody else was faster."""
@@ -261,6 +295,8 @@ class Store:
         try:
             opened = tier.open(entry.meta)
         except FileNotFoundError as error:
+            if tier.has_vanished():
+                raise TierUnavailable(f"{tier.path}: {tier.health.trouble}") from error
             raise CorruptBlob(f"{error.filename} is missing") from error
         except OSError as error:
             raise tier.fault(Step.DATA_OPEN, error) from error
@@ -289,9 +325,16 @@ class Store:
 
     def _record_use(self, entry: Entry) -> list[Condemned]:
         tier = self._tiers[entry.tier]
+        if entry.orphaned:
+            self._catalog.forget(entry)
+            tier.overlooked = True
+            return []
         try:
             tier.touch(entry.blob_id, entry.last_used)
         except FileNotFoundError:
+            if tier.has_vanished():
+                self._catalog.forget(entry)
+                return []
             return self._drop_incomplete(tier, entry)
         except OSError as error:
             tier.fault(Step.TOUCH, error)
@@ -329,13 +372,13 @@ class Store:
         return entry
 
 
-def _open_tiers(tiers: Sequence[TierSettings], calls: Calls) -> list[Tier]:
+def _open_tiers(tiers: Sequence[TierSettings], calls: Calls, monotonic: Callable[[], float]) -> list[Tier]:
     """All or none."""
     check_apart([settings.path for settings in tiers])
     with ExitStack() as opened:
         result: list[Tier] = []
         for settings in tiers:
-            tier = Tier(settings, calls)
+            tier = Tier(settings, calls, clock=monotonic)
             opened.callback(tier.close)
             result.append(tier)
         opened.pop_all()

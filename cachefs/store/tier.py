@@ -1,16 +1,19 @@
 """One tier: a directory with blobs in it. Does the system calls; decides and counts nothing but faults.
 
-Methods raise OSError where the operating system does. The directory of the tier is made at the start and never again:
-when a disk is unmounted under a running daemon, what would be written lands nowhere instead of below the mount point.
+Methods raise OSError where the operating system does. The directory of the tier is made when the tier is taken, at the
+start and when it is back after it had vanished: when a disk is unmounted under a running daemon, what would be written
+lands nowhere instead of below the mount point.
 """
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +21,12 @@ from pathlib import Path
 from cachefs.errors import CorruptBlob, StoreError
 from cachefs.store import layout
 from cachefs.store.claim import claim
+from cachefs.store.file_systems import mount_point_of
+from cachefs.store.health import Finding, Health
 from cachefs.store.index import Index, create_index, index_bytes
 from cachefs.store.layout import BlobPaths, blob_paths
 from cachefs.store.meta import Meta, read_meta, write_meta
-from cachefs.store.oscalls import Calls, Step, closing_fd, store_error
+from cachefs.store.oscalls import Calls, Step, closing_fd, store_error, write_all
 from cachefs.store.values import TierSettings
 from cachefs.types import BlobId
 
@@ -32,6 +37,11 @@ STAT_BLOCK_BYTES = 512
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _OPEN = os.O_RDWR | os.O_CLOEXEC
+_OPEN_READ_ONLY = os.O_RDONLY | os.O_CLOEXEC
+_PROBE_NAME = "probe"
+_PROBE_BYTES = 4096
+_LEAST_FREE_BYTES = 64 << 10
+"""Below it a file system is full, whatever `min_free` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +69,98 @@ class Found:
 class Tier:
     """One directory, locked against other processes while this object lives."""
 
-    def __init__(self, settings: TierSettings, calls: Calls) -> None:
+    def __init__(self, settings: TierSettings, calls: Calls, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.path = settings.path
         self.faults = 0
+        self.overlooked = False
+        """Whether blobs may lie here that the catalog does not know. Guarded by the store's lock."""
         self._calls = calls
-        self._fault_lock = threading.Lock()  # guards faults and _reported; no other lock is taken while it is held
+        self._clock = clock
+        self._fault_lock = threading.Lock()  # guards faults, _health and _reported; no other lock is taken under it
+        self._health = Health()
         self._reported: set[tuple[Step, int | None]] = set()
         self._dead_numbers = itertools.count(os.getpid() * 1_000_000)
-        self._lock_fd = claim(settings)
-        self.device = os.stat(self.path).st_dev
+        self._lock_fd = -1
+        self._take()
 
     def close(self) -> None:
         """Let another process have the directory. Touches no blob."""
-        os.close(self._lock_fd)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """As `close`, for a directory that is gone: nothing of ours keeps its file system. Idempotent."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def retake(self, prepare: Callable[[TierSettings], object]) -> bool:
+        """Take the directory again if it is back, as at the start. Raises OSError and what taking it raises.
+
+        False while the file system that the tier lay on is not mounted: what is seen there now is another one's.
+        """
+        if mount_point_of(self._anchor) != self._home:
+            return False
+        if self.settings.own_file_system:
+            prepare(self.settings)
+        self._take()
+        return True
+
+    @property
+    def health(self) -> Health:
+        """Whether it works."""
+        return self._health
 
     def fault(self, step: Step, error: OSError) -> StoreError:
-        """Count `error`, log the first of its kind, and turn it into the cache's own."""
+        """Count `error`, log the first of a time of trouble, and turn it into the cache's own."""
         with self._fault_lock:
             self.faults += 1
             is_first = (step, error.errno) not in self._reported
             self._reported.add((step, error.errno))
-        if is_first:
-            log.warning("tier %s: cannot %s: %s; the next of this kind are only counted", self.path, step.value, error)
+            before = self._health
+            self._health = before.faulted(f"cannot {step.value}: {error}", error.errno, self._clock())
+            known = bool(before.trouble)
+        if is_first and not known:
+            log.warning(
+                "tier %s: cannot %s: %s; reads go on, the next faults are only counted", self.path, step.value, error
+            )
         return store_error(step, self.path, error)
+
+    def note(self, finding: Finding) -> Health:
+        """Believe what a look found; say in the log when a trouble begins or ends."""
+        now = self._clock()
+        with self._fault_lock:
+            before, self._health = self._health, self._health.found(finding, now)
+            after = self._health
+            if not after.trouble:
+                self._reported.clear()
+        if after.trouble and not before.trouble:
+            log.warning("tier %s: %s; reads go on without it", self.path, after.trouble)
+        elif before.trouble and not after.trouble:
+            log.info("tier %s: works again after %.1f s", self.path, now - before.since)
+        return after
+
+    def has_vanished(self) -> bool:
+        """Whether what is missing is missing because the whole directory is. Said in the log if that is news."""
+        finding = self._find_it()
+        return finding.gone and self.note(finding).gone
+
+    def examine(self) -> Finding:
+        """Look at the directory: quickly while all is well, by writing a file while it is not. Blocks."""
+        if (finding := self._find_it()).gone:
+            return finding
+        try:
+            status = self._calls(Step.FREE_SPACE, os.statvfs, self.path)
+            if status.f_flag & os.ST_RDONLY:
+                return Finding("its file system is read-only; remount it for writing")
+            floor_bytes = max(self.settings.min_free_bytes, _LEAST_FREE_BYTES)
+            if (free_bytes := status.f_bavail * status.f_frsize) < floor_bytes:
+                return Finding(f"its file system is full: {free_bytes} bytes are free; make room in it")
+            if self._health.trouble:
+                self._write_probe()
+        except OSError as error:
+            return Finding(f"cannot be used: {error.strerror or error}")
+        return Finding()
 
     def free_bytes(self) -> int:
         """Free space of the file system, as an unprivileged user sees it. Raises TierUnavailable."""
@@ -98,6 +176,8 @@ class Tier:
 
     def create(self, meta: Meta) -> int:
         """A new blob without chunks; returns the bytes it occupies. Leaves nothing behind when it raises, if it can."""
+        if self._health.gone:
+            raise FileNotFoundError(errno.ENOENT, "the tier's directory has vanished")
         paths = self.paths(meta.key.blob_id)
         with suppress(FileExistsError):
             self._calls(Step.DIRECTORY, os.mkdir, paths.directory.parent, 0o700)
@@ -111,11 +191,14 @@ class Tier:
             raise
 
     def open(self, meta: Meta) -> tuple[BlobFiles, Index]:
-        """The files of an existing blob. Raises CorruptBlob when they cannot be those of `meta`."""
+        """The files of an existing blob. Raises CorruptBlob when they cannot be those of `meta`.
+
+        On a read-only file system what is there can be read; writing to it fails.
+        """
         paths = self.paths(meta.key.blob_id)
-        data_fd = self._calls(Step.DATA_OPEN, os.open, paths.data, _OPEN)
+        data_fd = self._open(Step.DATA_OPEN, paths.data)
         try:
-            index_fd = self._calls(Step.INDEX_OPEN, os.open, paths.index, _OPEN)
+            index_fd = self._open(Step.INDEX_OPEN, paths.index)
         except OSError:
             os.close(data_fd)
             raise
@@ -147,6 +230,10 @@ class Tier:
                 self.unlink(directory)
             else:
                 yield blob_id
+
+    def blob_ids(self) -> Iterator[BlobId]:
+        """The blobs that lie here. Touches nothing."""
+        return (blob_id for blob_id, _ in layout.blob_directories(self.path) if blob_id is not None)
 
     def allocated_bytes(self, blob_id: BlobId) -> int:
         """Blocks of the blob's directory and of every file in it, whether or not the store has it open."""
@@ -185,6 +272,46 @@ class Tier:
             self.fault(Step.DESTROY, error)
             return False
         return True
+
+    def _open(self, step: Step, path: Path) -> int:
+        try:
+            return self._calls(step, os.open, path, _OPEN)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            self.fault(step, error)
+            return self._calls(step, os.open, path, _OPEN_READ_ONLY)
+
+    def _take(self) -> None:
+        self._lock_fd = claim(self.settings)
+        self._home = mount_point_of(self._anchor)
+        self.device = os.stat(self.path).st_dev
+
+    @property
+    def _anchor(self) -> Path:
+        """What lies on the file system that has to be there for the tier to be there."""
+        return self.path.parent if self.settings.own_file_system else self.path
+
+    def _find_it(self) -> Finding:
+        """Whether the path still leads to the directory that was taken."""
+        gone = Finding("its directory has vanished; mount its file system again", gone=True)
+        if self._lock_fd < 0:
+            return gone
+        try:
+            found, taken = os.stat(self.path / layout.FORMAT_NAME), os.fstat(self._lock_fd)
+            same = os.path.samestat(found, taken) and (self.path / "blobs").is_dir()
+        except OSError as error:
+            same = error.errno not in {errno.ENOENT, errno.ENOTDIR}
+        return Finding() if same else gone
+
+    def _write_probe(self) -> None:
+        probe = self.path / _PROBE_NAME
+        fd = self._calls(Step.PROBE, os.open, probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with closing_fd(fd):
+                write_all(self._calls, Step.PROBE, fd, bytes(_PROBE_BYTES), 0)
+        finally:
+            probe.unlink()
 
     def _create_files(self, paths: BlobPaths, meta: Meta) -> None:
         data_fd = self._calls(Step.DATA_CREATE, os.open, paths.data, _CREATE, 0o600)

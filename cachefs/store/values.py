@@ -30,6 +30,8 @@ class TierSettings:
     """The most that all blobs together may occupy, in allocated blocks."""
     min_free_bytes: int = 0
     """What stays free on the file system, whoever fills it."""
+    own_file_system: bool = False
+    """Whether this program mounted the directory's file system, and so mounts it again when it has vanished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class TierStatistics:
     blobs: int
     faults: int
     """System calls that failed since the start."""
+    trouble: str = ""
+    """Why it takes no bytes now; empty while it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,28 @@ def assert_usable(store: Store, tier: Path) -> None:
     assert (statistics.used_bytes, statistics.reserved_bytes) == (occupied_bytes(tier), 0)
 
 
-@pytest.mark.parametrize("step", [*CREATE_STEPS, *OPEN_STEPS])
-@pytest.mark.parametrize(("error", "kind"), KINDS)
+@pytest.mark.parametrize("step", [Step.DATA_OPEN, Step.INDEX_OPEN])
+def test_a_blob_on_a_read_only_disk_can_be_read(tmp_path: Path, step: Step) -> None:
+    store = open_store(tmp_path)
+    fill(store, INFO, DATA)
+    store.close()
+    store = open_store(tmp_path, calls=FailingCalls(step, errno.EROFS, skip=1, times=1))  # once to take it up
+    blob = store.acquire(INFO)
+    assert blob.sealed
+    assert_only_right_bytes(blob)
+    assert store.statistics().tiers[0].trouble
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "kind"),
+    [
+        (step, error, kind)
+        for step in [*CREATE_STEPS, *OPEN_STEPS]
+        for error, kind in KINDS
+        if not (step in {Step.DATA_OPEN, Step.INDEX_OPEN} and error == errno.EROFS)
+    ],
+)
 def test_a_blob_that_cannot_be_created(tmp_path: Path, step: Step, error: int, kind: type[StoreError]) -> None:
     calls = FailingCalls(step, error, times=1)
     store = open_store(tmp_path, calls=calls)
