@@ -37,4 +37,5 @@ def recover(tier: Tier, blob_id: BlobId, boot_id: str, calls: Calls) -> Found:
     except OSError as error:  # then the next start distrusts what this one verifies, and no more
         tier.fault(Step.META_WRITE, error)
     os.utime(tier.paths(blob_id).meta, (found.last_used, found.last_used))
-    return replace(found, meta=meta)
+    allocated_bytes = tier.allocated_bytes(blob_id)  # a meta.json.tmp that a crash left is gone now
+    return replace(found, meta=meta, allocated_bytes=allocated_bytes)
