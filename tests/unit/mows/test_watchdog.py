@@ -1,4 +1,4 @@
-"""The watchdog's second look: what it reports, once, and what it leaves alone."""
+"""SEMANTICS S26. The watchdog looks a second time: what it reports, once, and what it leaves alone."""
 
 from __future__ import annotations
 
