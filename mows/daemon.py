@@ -22,8 +22,7 @@ from cachefs.fetch import Fetcher
 from cachefs.operations import Operations
 from cachefs.origin import open_origin
 from cachefs.sharing import Exchange
-from cachefs.store import Store, give_huge_pages, host_takes_free_pages
-from cachefs.store.oscalls import FaultyCalls
+from cachefs.store import Store
 from mows import logs, settings
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken
@@ -52,6 +51,7 @@ from mows.sockets import tcp_socket, unix_socket
 from mows.sources import Lister
 from mows.state_dir import locked
 from mows.store_pins import StorePins
+from mows.tiers import look_after, open_store
 from mows.watchdog import Watchdog
 from peer.node import PeerNode
 from peer.rpc.token_file import TokenFile
@@ -121,8 +121,9 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack, faults: Fault
     recent = stack.enter_context(logs.recent(redact))
     stack.enter_context(Watchdog(operations.running))
     wall_clock = faults.time if faults else time.time
-    store = await asyncio.to_thread(_open_store, config, faults, wall_clock)
+    store = await asyncio.to_thread(open_store, config, faults, wall_clock)
     stack.push_async_callback(asyncio.to_thread, store.close)
+    await stack.enter_async_context(running(look_after(store, config), "tiers"))
     open_one = functools.partial(open_origin, state_dir=config.node.state_dir, faults=faults)
     origins = OriginPool(open_one, functools.partial(settings.origin_settings, config))
     stack.push_async_callback(asyncio.to_thread, origins.close)
@@ -165,7 +166,7 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack, faults: Fault
         cache=CacheAdmin(store, pins, stopping=stopping.is_set),
         inspector=Inspector(lister, fetcher, filler),
         metrics=Metrics(observed),
-        check_ready=functools.partial(check_ready, [tier.path for tier in config.cache.tiers]),
+        check_ready=functools.partial(check_ready, store.statistics),
         stopping=stopping,
         peers=peer_report,
         debug=Debug(
@@ -180,14 +181,6 @@ async def _build(config: Config, stack: contextlib.AsyncExitStack, faults: Fault
             redact=redact,
         ),
     )
-
-
-def _open_store(config: Config, faults: Faults | None, clock: Callable[[], float]) -> Store:
-    for tier in config.cache.tiers:
-        if tier.huge_pages == "on" or (tier.huge_pages == "auto" and not host_takes_free_pages()):
-            give_huge_pages(tier.path, tier.capacity_bytes, config.cache.chunk_bytes)
-    calls = FaultyCalls(faults) if faults else None
-    return Store(settings.tier_settings(config), chunk_bytes=config.cache.chunk_bytes, calls=calls, clock=clock)
 
 
 def _fetcher(config: Config, store: Store, exchange: Exchange | None, operations: Operations) -> Fetcher:
