@@ -22,13 +22,9 @@ class Excuse:
     until: float = NEVER
 
     def covers(self, trouble: Trouble) -> bool:
-        """Whether this explains it."""
-        return (
-            trouble.kind == "error"
-            and trouble.what in self.errors
-            and trouble.node in self.nodes
-            and self.since <= trouble.ended <= self.until
-        )
+        """Whether this explains it. While readers may see errors, they may wait for them, too."""
+        explained = trouble.kind == "stall" or (trouble.kind == "error" and trouble.what in self.errors)
+        return explained and trouble.node in self.nodes and self.since <= trouble.ended <= self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +61,8 @@ class Verdict:
     wrong: Sequence[Trouble]
     unexcused: Sequence[Trouble]
     excused: Counter[tuple[str, str]]
+    stalls: Sequence[Trouble]
+    """Long calls that ended while the source was there, the longest first."""
 
     @property
     def good(self) -> bool:
@@ -73,14 +71,17 @@ class Verdict:
 
 
 def judge(troubles: Iterable[Trouble], excuses: Sequence[Excuse | Overwritten]) -> Verdict:
-    """Every trouble in one of three heaps. Wrong bytes have no excuse."""
-    wrong, unexcused, excused = [], [], Counter[tuple[str, str]]()
+    """Every trouble on its heap. Wrong bytes have no excuse."""
+    wrong, unexcused, stalls, excused = [], [], [], Counter[tuple[str, str]]()
     for trouble in troubles:
         cause = next((excuse.cause for excuse in excuses if excuse.covers(trouble)), None)
         if trouble.kind == "wrong":
             wrong.append(trouble)
+        elif trouble.kind == "stall":
+            stalls += [] if cause else [trouble]
         elif cause is None:
             unexcused.append(trouble)
         else:
             excused[cause, trouble.what] += 1
-    return Verdict(wrong, unexcused, excused)
+    stalls.sort(key=lambda stall: stall.began - stall.ended)
+    return Verdict(wrong, unexcused, excused, stalls)

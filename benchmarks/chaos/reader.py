@@ -22,6 +22,8 @@ from typing import IO
 from benchmarks.chaos.access import WAYS, Access, Range, forwards
 from benchmarks.chaos.content import HEADER_BYTES, Content, version_of
 
+STALL_SECONDS = 1.0
+"""Calls that take longer are noted."""
 REST_SECONDS = 0.1
 """After a failure; nobody asks again at once for ever."""
 
@@ -49,9 +51,10 @@ class Trouble:
     """One thing that a reader should not have seen. Moments are of the monotonic clock, the same in all processes."""
 
     kind: str
-    """``error``: a call failed; ``wrong``: a byte, a size or a version is not what it must be."""
+    """``error``: a call failed; ``wrong``: a byte, a size or a version is not what it must be; ``stall``: a call took
+    long, whatever came of it."""
     what: str
-    """The errno's name, or what is wrong."""
+    """The errno's name, what is wrong, or how long it took."""
     reader: str
     node: int
     call: str
@@ -74,8 +77,6 @@ class Summary:
     errors: int = 0
     wrong: int = 0
     longest_seconds: float = 0.0
-    longest_at: float = 0.0
-    """When the longest call began."""
     passed: bool = False
     """Whether the last pass went through without trouble."""
 
@@ -170,8 +171,9 @@ class Reader:
             raise ReadFailed from error
         finally:
             took = time.monotonic() - began
-            if took > self.summary.longest_seconds:
-                self.summary.longest_seconds, self.summary.longest_at = took, began
+            self.summary.longest_seconds = max(self.summary.longest_seconds, took)
+            if took > STALL_SECONDS:
+                self._note("stall", f"{took:.2f} s", call, visit, offset, began)
 
     def _wrong(self, visit: _Visit, offset: int, what: str) -> ReadFailed:
         self.summary.wrong += 1

@@ -17,6 +17,7 @@ from benchmarks.chaos.reader import Summary, Trouble
 from benchmarks.chaos.settings import MOST_STALL_SECONDS
 
 MOST_SHOWN = 20
+STALLS_SHOWN = 3
 MIB = 1 << 20
 
 
@@ -47,6 +48,11 @@ class Result:
         ]
 
     @property
+    def longest_stall_seconds(self) -> float:
+        """Of a call that ended while the source was there; 0.0 when none was worth noting."""
+        return max((stall.ended - stall.began for stall in self.verdict.stalls), default=0.0)
+
+    @property
     def good(self) -> bool:
         """Whether nothing was lost."""
         return self.verdict.good and not self.failures and not self.stalled
@@ -59,7 +65,7 @@ class Result:
             "seconds": round(self.seconds, 1),
             "reads": sum(summary.reads for summary in self.readers.values()),
             "bytes": sum(summary.bytes for summary in self.readers.values()),
-            "longest_stall_seconds": max((summary.longest_seconds for summary in self.readers.values()), default=0.0),
+            "longest_stall_seconds": self.longest_stall_seconds,
             "restarts": self.restarts,
             "events": dict(self.happened),
             "fired": dict(self.fired),
@@ -86,10 +92,13 @@ class Result:
                 out.write(f"{heading.upper()}: {describe(trouble, began)}\n")
         for failure in (*self.failures, *self.stalled):
             out.write(f"FAILURE: {failure}\n")
+        for stall in self.verdict.stalls[:STALLS_SHOWN]:
+            out.write(f"stall: {describe(stall, began)}\n")
         wrong, unexcused = len(self.verdict.wrong), len(self.verdict.unexcused)
         out.write(
             f"seed {self.schedule.seed}: {wrong} wrong, {unexcused} errors without excuse, "
             f"{sum(self.verdict.excused.values())} excused, {self.restarts} restarts, "
+            f"longest stall {self.longest_stall_seconds:.1f} s, "
             f"{len(self.failures) + len(self.stalled)} failures: {'good' if self.good else 'FAILED'}\n"
         )
         return out.getvalue()

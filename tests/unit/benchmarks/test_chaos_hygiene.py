@@ -75,7 +75,10 @@ def result(*, troubles: tuple[Trouble, ...] = (), failures: tuple[str, ...] = ()
 def test_a_good_run_says_so() -> None:
     assert result().good
     assert json.loads(result().as_json())["good"] is True
-    assert "seed 9: 0 wrong, 0 errors without excuse, 0 excused, 1 restarts, 0 failures: good" in result().as_text(0)
+    assert (
+        "seed 9: 0 wrong, 0 errors without excuse, 0 excused, 1 restarts, longest stall 0.0 s, 0 failures: good"
+        in result().as_text(0)
+    )
 
 
 @pytest.mark.parametrize(

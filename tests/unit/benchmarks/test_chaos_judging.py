@@ -46,6 +46,14 @@ def test_a_node_that_does_not_show_the_next_version_yet_may_say_that_the_old_is_
     assert judge([replace(STALE, opened=11.9)], [Overwritten(name="a", since=11.0, shown={})]).good
 
 
+def test_stalls_are_sorted_and_count_only_while_the_source_is_there() -> None:
+    waited = replace(TROUBLE, kind="stall", what="2.00 s")
+    short, long = replace(waited, ended=30.0, began=28.0), replace(waited, ended=30.0, began=25.0)
+    verdict = judge([short, waited, long], [GONE, OVERWRITTEN])
+    assert verdict.stalls == [long, short]
+    assert verdict.good
+
+
 def test_wrong_bytes_have_no_excuse() -> None:
     wrong = replace(TROUBLE, kind="wrong")
     verdict = judge([wrong], [GONE])
