@@ -7,6 +7,7 @@ call into C each, whatever the size of the blob, and a bitset of 140 GB in 8 MiB
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -27,6 +28,13 @@ class LentBlob(Protocol):
     @property
     def have(self) -> ChunkSet:
         """The chunks whose bytes are here and verified."""
+        ...
+
+    def held(self, chunk: int) -> AbstractContextManager[None]:
+        """Until the block ends, the bytes of the chunk stay if they are here. Quick.
+
+        Whoever reads them does it in such a block, and asks for the `digest` in it.
+        """
         ...
 
     def digest(self, chunk: int) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from cachefs import bitset
@@ -17,6 +18,10 @@ class Lent:
     key: BlobKey
     have: ChunkSet
     fd: int = -1
+
+    def held(self, chunk: int) -> AbstractContextManager[None]:  # noqa: ARG002 - nothing is ever given up
+        """See `LentBlob.held`."""
+        return nullcontext()
 
     def digest(self, chunk: int) -> bytes | None:  # noqa: ARG002 - all alike
         """No peer asks for it: chunks are flows."""

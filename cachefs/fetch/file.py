@@ -105,9 +105,7 @@ class CachedFile:
             reply.data(b"")
             return
         span = ByteRange(offset, stop)
-        blob = self.live.blob
-        if blob is not None and blob.resident(span):
-            reply.file(blob.fd, offset, stop - offset)
+        if self.live.serve(span, reply):
             if self.hungry and self._observe(span):
                 self._attention.stir(self)
         else:

@@ -103,6 +103,11 @@ class Flights:
         for chunk in range(len(self._marks)):
             self.want(chunk)
 
+    def lost(self, missing: ChunkSet) -> None:
+        """Look again at those of `missing` that were here: they are not any more."""
+        for chunk in bitset.each(bitset.where(self._marks, Mark.IDLE) & missing):
+            self.want(chunk)
+
     def begin(self, chunks: Iterable[int]) -> None:
         """`chunks` are in flight from now on. Raises RuntimeError when one of them already is."""
         for chunk in chunks:

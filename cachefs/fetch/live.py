@@ -6,26 +6,29 @@ live blob stands alone, and its reads are answered from the overflow.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cachefs.errno_table import errno_of
-from cachefs.errors import Interrupted, StoreError, TierUnavailable
+from cachefs.errors import Interrupted, NoSpace, StoreError, TierUnavailable
 from cachefs.fetch.failures import Notices, log_failed_read
 from cachefs.fetch.fill import ChunkSink
 from cachefs.fetch.flights import Flights
 from cachefs.fetch.overflow import Overflow, OverflowWriter
-from cachefs.fetch.parked import ParkedRead, ParkingLot
+from cachefs.fetch.parked import ParkedRead, Parking, ParkingLot
 from cachefs.fetch.statistics import Counters
-from cachefs.ports import Origin
+from cachefs.ports import Origin, ReadReply
 from cachefs.store import Blob, ChunkState, Store
 from cachefs.types import BlobId, BlobKey, ByteRange, ObjectInfo
 
 if TYPE_CHECKING:
     from cachefs.fetch.file import CachedFile
     from cachefs.fetch.warm import Warm
+
+log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -69,6 +72,7 @@ class LiveBlob:
         """False after a failure, until something lands again: nobody waits for what is read ahead."""
         self.last_error: BaseException | None = None
         self.corruptions = 0
+        self._given_up = 0
         self.look_again = False
         """Set by any thread: the store knows more than the flights do."""
 
@@ -82,9 +86,17 @@ class LiveBlob:
         """Whether every byte is in the store, and checked. An empty object has nothing to wait for."""
         return self.key.chunk_count == 0 or (self.blob is not None and self.blob.sealed)
 
-    def resident(self, span: ByteRange) -> bool:
-        """Whether `span` can be read from the data file. Takes no lock."""
-        return self.blob is not None and self.blob.resident(span)
+    def serve(self, span: ByteRange, reply: ReadReply) -> bool:
+        """Answer from the data file if all of `span` is there; False, and no answer, when it is not."""
+        blob = self.blob
+        chunks = blob.begin_use(span) if blob is not None else None
+        if blob is None or chunks is None:
+            return False
+        try:
+            reply.file(blob.fd, span.start, len(span))
+        finally:
+            blob.end_use(chunks)
+        return True
 
     def state(self, chunk: int) -> ChunkState:
         """As the store says; while it is bypassed, a chunk in memory is PRESENT too. Takes no lock."""
@@ -92,6 +104,28 @@ class LiveBlob:
         if state is ChunkState.PRESENT or not self.bypassed:
             return state
         return ChunkState.PRESENT if self._overflow.has(self.blob_id, chunk) else ChunkState.MISSING
+
+    @property
+    def window_bytes(self) -> int | None:
+        """How far to read ahead of each reader while the blob lives in the store chunk by chunk; None: as far as set.
+
+        At least one chunk.
+        """
+        window_bytes = self.blob.window_bytes if self.blob is not None else None
+        return None if window_bytes is None else max(window_bytes, self.key.chunk_bytes)
+
+    def notice_given_up(self) -> bool:
+        """Whether chunks were given up since the last call: they may be fetched again. On the loop.
+
+        A warm-up that loses what it brought would never end.
+        """
+        if self.blob is None or self.blob.given_up == self._given_up:
+            return False
+        self._given_up = self.blob.given_up
+        self.flights.lost(~self.blob.have)
+        for warm in self.warms:
+            warm.fail(NoSpace(f"{self.info.uri}: does not fit into what can be freed of its tier"))
+        return True
 
     def store_sink(self, origin: Origin, chunk: int) -> ChunkSink:
         """Puts the bytes of `chunk` into the store. Raises StoreError when it has no place for them."""
@@ -118,15 +152,12 @@ class LiveBlob:
             self.fail(read, Interrupted(f"{self.info.uri}: closed"))
 
     def answer(self, read: ParkedRead) -> None:
-        """Answer a read of which nothing is missing."""
+        """Answer a read of which nothing was missing a moment ago. If that is over, it waits again."""
         if read.parts:
-            try:
-                read.reply.data(self._assemble(read))
-            except OSError as error:
-                self.fail(read, error)
-                return
-        else:
-            read.reply.file(self._fd, read.span.start, len(read.span))
+            read.reply.data(b"".join(read.parts[chunk] for chunk in self.key.chunks_of(read.span)))
+        elif not self.serve(read.span, read.reply):
+            self._park_again(read)
+            return
         self._counters.waited(time.monotonic() - read.parked_at, failed=False)
 
     def fail(self, read: ParkedRead, error: BaseException) -> None:
@@ -144,35 +175,58 @@ class LiveBlob:
             warm.fail(error)
         self.read_ahead = False
 
-    @property
-    def _fd(self) -> int:
-        return self.blob.fd if self.blob is not None else -1
+    def _park_again(self, read: ParkedRead) -> None:
+        """The chunk was given up after it landed, before it was read. The loop looks when this span ends."""
+        parking = self.lot.park(read)
+        if parking is Parking.READY:
+            self.answer(read)
+        elif parking is Parking.CLOSED:
+            self.fail(read, Interrupted(f"{self.info.uri}: closed"))
 
     def _missing(self, read: ParkedRead) -> int | None:
-        """The first chunk that `read` misses. Copies what only memory holds: it may be gone when the rest lands."""
-        for chunk in self.key.chunks_of(read.span):
-            if chunk in read.parts or (self.blob and self.blob.state(chunk) is ChunkState.PRESENT):
+        """The first chunk that `read` misses. Copies what may be gone when the rest of it lands.
+
+        That is what only memory holds, and, of a read of several chunks, what the store holds. So each chunk that lands
+        brings the read further, even if no two of them fit into the cache at once.
+        """
+        chunks = self.key.chunks_of(read.span)
+        if not read.parts and self.blob is not None and self.blob.resident(read.span):
+            return None
+        for chunk in chunks:
+            if chunk in read.parts:
                 continue
-            data = self._overflow.get(self.blob_id, chunk)
+            if len(chunks) == 1 and self.blob is not None and self.blob.state(chunk) is ChunkState.PRESENT:
+                continue
+            part = self._part(read.span, chunk)
+            data = self._from_store(part) or self._from_memory(chunk, part)
             if data is None:
                 return chunk
-            self._counters.add("overflow_hits")
-            part = self._part(read.span, chunk)
-            base = self.key.chunk_range(chunk).start
-            read.parts[chunk] = bytes(memoryview(data)[part.start - base : part.stop - base])
+            read.parts[chunk] = data
         return None
 
-    def _assemble(self, read: ParkedRead) -> bytes:
-        return b"".join(
-            read.parts[chunk] if chunk in read.parts else self._pread(self._part(read.span, chunk))
-            for chunk in self.key.chunks_of(read.span)
-        )
+    def _from_store(self, part: ByteRange) -> bytes | None:
+        """The bytes of a part of a chunk, if they can be read."""
+        blob = self.blob
+        chunks = blob.begin_use(part) if blob is not None else None
+        if blob is None or chunks is None:
+            return None
+        try:
+            data = os.pread(blob.fd, len(part), part.start)
+        except OSError as error:
+            log.warning("%s: the cache file fails at %d: %s", self.info.uri, part.start, error)
+            blob.check(chunks.start)  # what cannot be read is MISSING from now on
+            return None
+        finally:
+            blob.end_use(chunks)
+        return data if len(data) == len(part) else None
 
-    def _pread(self, span: ByteRange) -> bytes:
-        data = os.pread(self._fd, len(span), span.start)
-        if len(data) != len(span):
-            raise OSError(f"{self.info.uri}: the data file ends before byte {span.stop}")
-        return data
+    def _from_memory(self, chunk: int, part: ByteRange) -> bytes | None:
+        data = self._overflow.get(self.blob_id, chunk)
+        if data is None:
+            return None
+        self._counters.add("overflow_hits")
+        base = self.key.chunk_range(chunk).start
+        return bytes(memoryview(data)[part.start - base : part.stop - base])
 
     def _part(self, span: ByteRange, chunk: int) -> ByteRange:
         whole = self.key.chunk_range(chunk)

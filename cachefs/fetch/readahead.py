@@ -86,7 +86,7 @@ def ahead(pattern: Pattern, key: BlobKey, *, weights: bool, near_chunks: int, mo
 
 
 def ahead_in_memory(pattern: Pattern, key: BlobKey, most_bytes: int) -> Iterator[Window]:
-    """As `ahead`, where chunks land in a small memory and not in the store.
+    """As `ahead`, where chunks land in a small memory, or in a tier that is too small for the blob.
 
     Only what is needed next, whatever the file. All streams together get `most_bytes`.
     """

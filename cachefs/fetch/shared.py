@@ -53,7 +53,11 @@ class SharedBlobs:
             self._exchange.attach(wake)
 
     def demand(self, lives: Iterable[LiveBlob]) -> None:
-        """What is wanted of these blobs, and nothing else, from now on."""
+        """What is wanted of these blobs, and nothing else, from now on. What they gave up meanwhile is wanted again."""
+        lives = tuple(lives)
+        for live in lives:
+            if live.notice_given_up():
+                self.lost(live)
         if self._exchange:
             self._exchange.demand(_wants(lives))
 
@@ -168,9 +172,10 @@ def _wants(lives: Iterable[LiveBlob]) -> dict[BlobKey, Want]:
 def _want(live: LiveBlob) -> Want:
     """What nobody reads or warms is here because it is read ahead for another file.
 
-    While the store refuses a blob, this node can give none of it: it must not be counted on for a part of the whole.
+    While the store refuses a blob, or has no room for all of it, this node can give none of it, or not for long: it
+    must not be counted on for a part of the whole.
     """
-    if live.bypassed:
+    if live.bypassed or live.window_bytes is not None:
         return Want.PART
     if live.warms or not (live.files or live.lot.reads()):
         return Want.ALL

@@ -1,7 +1,8 @@
 """One blob: which of its chunks are here, and how a chunk becomes one of them.
 
-State of a chunk is read without a lock, since the answer is one byte. It is changed under the blob's lock. Room is not
-decided here: the blob asks its `BlobHost`, the store.
+State of a chunk is read without a lock, since the answer is one byte. It is changed under the blob's lock. Who reads
+from the data file of a blob that is not complete counts as a user of the chunk meanwhile (`cachefs.store.uses`), since
+chunks of it may be given up. Room is not decided here: the blob asks its `BlobHost`, the store.
 """
 
 from __future__ import annotations
@@ -9,44 +10,33 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
 
 from cachefs import bitset
-from cachefs.errors import CorruptBlob
+from cachefs.errors import CorruptBlob, TierUnavailable
 from cachefs.sharing import ChunkSet
 from cachefs.store.counters import Counters, Event
-from cachefs.store.crc64 import combine
-from cachefs.store.hashing import hash_range
-from cachefs.store.index import Index
+from cachefs.store.hashing import hash_range, whole_crc64
+from cachefs.store.host import BlobHost
+from cachefs.store.index import Index, runs
 from cachefs.store.meta import Meta, write_meta
 from cachefs.store.oscalls import Calls, Step
 from cachefs.store.placement import BLOCK_BYTES, blocks
+from cachefs.store.punch import punch_hole
 from cachefs.store.tier import STAT_BLOCK_BYTES, BlobFiles, Tier
+from cachefs.store.uses import Uses
 from cachefs.store.values import ChunkState
 from cachefs.store.writer import ChunkWriter
 from cachefs.types import BlobId, BlobKey, ByteRange
 
 log = logging.getLogger(__name__)
 
+FREEING_SECONDS = 30.0
+"""The longest that a write waits for the blocks of the same chunk to be freed. A disk needs milliseconds."""
+
 _STATES = tuple(ChunkState)
-
-
-class BlobHost(Protocol):
-    """What a blob needs of the store. Never called with the blob's lock held."""
-
-    def reserve(self, blob_id: BlobId, need_bytes: int) -> None:
-        """Take a reference and `need_bytes` of room. Raises NoSpace or TierUnavailable, and then has taken neither."""
-        ...
-
-    def settle(self, blob_id: BlobId, reserved_bytes: int) -> None:
-        """Give both back; what was written counts as used from here on."""
-        ...
-
-    def release(self, blob_id: BlobId) -> None:
-        """Give a reference back."""
-        ...
 
 
 class Blob:
@@ -74,6 +64,13 @@ class Blob:
         """Whether all chunks are PRESENT and have the object's CRC-64, where that is known."""
         self.rejected: bool = False
         """Whether the whole turned out to be wrong, and was not right since. True before the first chunk is MISSING."""
+        self.kept: bool = False
+        """Whether it was sealed since it was opened. Then none of its chunks is given up before its last release: the
+        kernel may read the file by itself."""
+        self.window_bytes: int | None = None
+        """How far it is worth to read ahead of each reader, once chunks had to be given up for others; else None."""
+        self.given_up: int = 0
+        """How many chunks were given up since it was opened."""
         self.tier = tier
         self.calls = calls
         self.meta = meta
@@ -82,8 +79,11 @@ class Blob:
         self._files = files
         self._index = index
         self._states = index.states
-        self._lock = threading.Lock()  # guards _index, _writing, meta, sealed and rejected
+        self.uses = Uses(index.states, host.turn)
+        self._lock = threading.Lock()  # guards _index, _writing, _leaving, meta, sealed, kept and rejected
+        self._departure = threading.Condition(self._lock)  # the blocks of a chunk were freed, or not
         self._writing: set[int] = set()
+        self._leaving: set[int] = set()
         self.write_turn = threading.Lock()
         """Guards nothing. Who writes to the data file takes it: the kernel lets one writer at a time into a file, and
         the others would spin for their turn (measured: a fifth of the processor time of a cold read on two cores)."""
@@ -91,10 +91,12 @@ class Blob:
     @property
     def resident_bytes(self) -> int:
         """Bytes in chunks that are PRESENT."""
-        whole = self._states.count(ChunkState.PRESENT) * self.key.chunk_bytes
-        if self._states and self._states[-1] == ChunkState.PRESENT:
-            whole -= self.key.chunk_count * self.key.chunk_bytes - self.key.size_bytes
-        return whole
+        return self._bytes_in(ChunkState.PRESENT)
+
+    @property
+    def known_bytes(self) -> int:
+        """Bytes in chunks that are PRESENT or SUSPECT."""
+        return self._bytes_in(ChunkState.PRESENT) + self._bytes_in(ChunkState.SUSPECT)
 
     @property
     def have(self) -> ChunkSet:
@@ -110,11 +112,35 @@ class Blob:
         return _STATES[self._states[chunk]]
 
     def resident(self, span: ByteRange) -> bool:
-        """Whether all bytes of `span`, clipped to the object, may be read from `fd`."""
+        """Whether all bytes of `span`, clipped to the object, are here now."""
         if self.sealed:
             return True
         chunks = self.key.chunks_of(span)
         return self._states.count(ChunkState.PRESENT, chunks.start, chunks.stop) == len(chunks)
+
+    def begin_use(self, span: ByteRange) -> range | None:
+        """As `resident`, and if so they stay here for reading from `fd` until `end_use` of what this gives, else None.
+
+        Never waits, and takes no lock once the blob is sealed.
+        """
+        if self.sealed:
+            return range(0)
+        chunks = self.key.chunks_of(span)
+        return chunks if self.uses.begin(chunks) else None
+
+    def end_use(self, chunks: range) -> None:
+        """The bytes were read."""
+        if chunks:
+            self.uses.end(chunks)
+
+    @contextmanager
+    def held(self, chunk: int) -> Iterator[None]:
+        """Until the block ends, the chunk is not given up if it is here: ask `state` or `digest` inside it."""
+        self.uses.hold(chunk)
+        try:
+            yield
+        finally:
+            self.uses.end(range(chunk, chunk + 1))
 
     def digest(self, chunk: int) -> bytes | None:
         """The xxh3-128 of a PRESENT chunk, else None."""
@@ -135,11 +161,14 @@ class Blob:
     def write(self, chunk: int) -> ChunkWriter:
         """Begin to write a chunk that is not PRESENT. The caller ends with `commit` or `abort` of what it gets.
 
-        May evict cold blobs and wait for their unlinking. Raises NoSpace or TierUnavailable; ValueError when the chunk
-        is PRESENT or somebody writes it now, since two writers could publish one's hash over the other's bytes.
+        May evict cold blobs and chunks, and waits for what it evicts to be free. Raises NoSpace or TierUnavailable;
+        ValueError when the chunk is PRESENT or somebody writes it now, since two writers could publish one's hash over
+        the other's bytes.
         """
         span = self.key.chunk_range(chunk)
         with self._lock:
+            if not self._departure.wait_for(lambda: chunk not in self._leaving, FREEING_SECONDS):
+                raise TierUnavailable(f"{self.tier.path}: frees chunk {chunk} of {self.blob_id} for too long")
             if chunk in self._writing or self._states[chunk] == ChunkState.PRESENT:
                 raise ValueError(f"{self.key.uri}: chunk {chunk} is written already")
             self._writing.add(chunk)
@@ -171,20 +200,8 @@ class Blob:
 
         True also for a chunk that is MISSING. A chunk that cannot be read is MISSING.
         """
-        if self._states[chunk] == ChunkState.MISSING:
-            return True
-        try:
-            digest = hash_range(self.calls, self.fd, self.key.chunk_range(chunk)).digest
-        except OSError as error:
-            self.tier.fault(Step.DATA_READ, error)
-            digest = b""
-        with self._lock:
-            if self._states[chunk] == ChunkState.MISSING or chunk in self._writing:  # it will be fetched anyway
-                return True
-            if digest == self._index.digest(chunk):
-                return self._accept(chunk)
-            self._reject(chunk)
-            return False
+        with self.held(chunk):
+            return self._check(chunk)
 
     def release(self) -> None:
         """Give the reference of one `acquire` back. The last one closes `fd`."""
@@ -195,6 +212,7 @@ class Blob:
     def publish(self, chunk: int, digest: bytes, crc64: int | None) -> None:
         """The data of the chunk is written. Raises CorruptBlob when it was the last one and the whole is wrong."""
         with self._lock:
+            self.uses.touch(chunk)
             try:
                 self._index.publish(chunk, digest, crc64)
             except OSError as error:
@@ -202,6 +220,40 @@ class Blob:
             self._complete()
         if self.sealed:
             log.info("blob %s in %s: sealed, all of %s is here", self.blob_id, self.tier.path, self.key.uri)
+
+    def idle_bytes(self) -> int:
+        """What `give_up` of all chunks would free, or nearly."""
+        return 0 if self.kept else self.uses.idle() * self.key.chunk_bytes
+
+    def give_up(self, chunk: int) -> int:
+        """Make the chunk MISSING and free its blocks; returns their bytes. 0 when it is in use, kept, or gone already.
+
+        Raises TierUnavailable, and then the chunk is MISSING and its blocks are not free.
+        """
+        with self._lock:
+            if self.kept or chunk in self._writing or not self.uses.withdraw(chunk):
+                return 0
+            self.given_up += 1
+            try:
+                self._index.clear(chunk)
+            except OSError as error:
+                raise self.tier.fault(Step.INDEX_CLEAR, error) from error
+            self._leaving.add(chunk)
+        try:
+            return self.punch(chunk)
+        finally:
+            with self._lock:
+                self._leaving.discard(chunk)
+                self._departure.notify_all()
+
+    def punch(self, chunk: int) -> int:
+        """Free the blocks of a chunk that is MISSING and that nobody else may write now. Raises TierUnavailable."""
+        return self._punch(range(chunk, chunk + 1))
+
+    def punch_missing(self) -> None:
+        """Free what a crash left of chunks that are MISSING. Nobody writes. Raises TierUnavailable."""
+        for run in runs(self._states, ChunkState.MISSING):
+            self._punch(run)
 
     def finish(self, chunk: int, reserved_bytes: int) -> None:
         """The writer of the chunk is done, one way or the other."""
@@ -218,6 +270,22 @@ class Blob:
         """Close the files. The store calls it once, when nobody has a reference."""
         self.fd = -1
         self._files.close()
+
+    def _check(self, chunk: int) -> bool:
+        if self._states[chunk] == ChunkState.MISSING:
+            return True
+        try:
+            digest = hash_range(self.calls, self.fd, self.key.chunk_range(chunk)).digest
+        except OSError as error:
+            self.tier.fault(Step.DATA_READ, error)
+            digest = b""
+        with self._lock:
+            if self._states[chunk] == ChunkState.MISSING or chunk in self._writing:  # it will be fetched anyway
+                return True
+            if digest == self._index.digest(chunk):
+                return self._accept(chunk)
+            self._reject(chunk)
+            return False
 
     def _accept(self, chunk: int) -> bool:
         if self._states[chunk] == ChunkState.PRESENT:
@@ -245,7 +313,7 @@ class Blob:
         expected = self.meta.crc64
         if expected is not None and (found := self._whole_crc64()) != expected:
             self._reject_all(expected, found)
-        self.sealed, self.rejected = True, False
+        self.sealed, self.kept, self.rejected = True, True, False
 
     def _reject_all(self, expected: int, found: int | None) -> None:
         self._counters.add(Event.CORRUPT_BLOBS)
@@ -265,16 +333,26 @@ class Blob:
     def _whole_crc64(self) -> int | None:
         """None when a chunk whose CRC nobody took cannot be read."""
         try:
-            chunks = range(self.key.chunk_count)
-            return combine((self._chunk_crc64(chunk), len(self.key.chunk_range(chunk))) for chunk in chunks)
+            return whole_crc64(self.calls, self.fd, self.key, self._index.crc64)
         except OSError as error:
             self.tier.fault(Step.DATA_READ, error)
             return None
 
-    def _chunk_crc64(self, chunk: int) -> int:
-        """As published, else (the object's CRC became known later) of the bytes in the file."""
-        crc64 = self._index.crc64(chunk)
-        return hash_range(self.calls, self.fd, self.key.chunk_range(chunk)).crc64 if crc64 is None else crc64
+    def _bytes_in(self, state: ChunkState) -> int:
+        whole = self._states.count(state) * self.key.chunk_bytes
+        if self._states and self._states[-1] == state:
+            whole -= self.key.chunk_count * self.key.chunk_bytes - self.key.size_bytes
+        return whole
+
+    def _punch(self, chunks: range) -> int:
+        chunk_bytes = self.key.chunk_bytes
+        try:
+            with self.write_turn:  # so that the difference is what these chunks had
+                before_bytes = self.data_bytes()
+                self.calls(Step.PUNCH, punch_hole, self.fd, chunks.start * chunk_bytes, len(chunks) * chunk_bytes)
+                return max(0, before_bytes - self.data_bytes())
+        except OSError as error:
+            raise self.tier.fault(Step.PUNCH, error) from error
 
     def _need_bytes(self, span: ByteRange) -> int:
         """Room to ask for: none when the blocks are there from an earlier attempt, else theirs and one of metadata."""

@@ -37,6 +37,8 @@ class Entry:
     """Who pinned it."""
     blob: Blob | None = None
     """Open while there are references."""
+    leaving_bytes: int = 0
+    """Blocks of chunks that are being given up: still counted as used, whether or not they are free already."""
     beside_bytes: int | None = None
     """Blocks of its directory that are not data; None while nobody asked."""
     orphaned: bool = False
@@ -114,8 +116,19 @@ class Catalog:
         at_most = entry.allocated_bytes + reserved_bytes
         if measured_bytes is None:
             measured_bytes = at_most
-        elif entry.writers:
-            measured_bytes = min(measured_bytes, at_most)
+        else:
+            measured_bytes += entry.leaving_bytes
+            measured_bytes = min(measured_bytes, at_most) if entry.writers else measured_bytes
+        self._count(entry, measured_bytes)
+
+    def gave_up(self, entry: Entry, planned_bytes: int, freed_bytes: int, measured_bytes: int | None) -> None:
+        """A chunk that was counted as leaving with `planned_bytes` is gone, and has freed `freed_bytes`."""
+        entry.leaving_bytes -= planned_bytes
+        exact = measured_bytes is not None and not entry.writers and not entry.leaving_bytes
+        left_bytes = entry.allocated_bytes - min(freed_bytes, planned_bytes, entry.allocated_bytes)
+        self._count(entry, measured_bytes if exact and measured_bytes is not None else left_bytes)
+
+    def _count(self, entry: Entry, measured_bytes: int) -> None:
         self.accounts[entry.tier].used += measured_bytes - entry.allocated_bytes
         entry.allocated_bytes = measured_bytes
 

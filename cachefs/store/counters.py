@@ -12,6 +12,7 @@ class Event(Enum):
 
     EVICTIONS = auto()
     EVICTED_BYTES = auto()
+    EVICTED_CHUNKS = auto()
     CORRUPT_CHUNKS = auto()
     CORRUPT_BLOBS = auto()
     DROPPED_BLOBS = auto()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import xxhash
 
-from cachefs.store.crc64 import crc64
+from cachefs.store.crc64 import combine, crc64
 from cachefs.store.oscalls import Calls, Step, read_into
-from cachefs.types import ByteRange
+from cachefs.types import BlobKey, ByteRange
 
 _PIECE_BYTES = 1 << 20  # stays in the second-level cache between the read and the two hashes
 
@@ -31,3 +32,13 @@ def hash_range(calls: Calls, fd: int, span: ByteRange) -> Hashes:
         digest.update(piece)
         crc = crc64(piece, crc)
     return Hashes(digest.digest(), crc)
+
+
+def whole_crc64(calls: Calls, fd: int, key: BlobKey, known: Callable[[int], int | None]) -> int:
+    """The CRC-64/XZ of a whole blob: of each chunk what is `known`, else that of its bytes. Raises OSError."""
+
+    def of_chunk(chunk: int) -> int:
+        crc = known(chunk)
+        return hash_range(calls, fd, key.chunk_range(chunk)).crc64 if crc is None else crc
+
+    return combine((of_chunk(chunk), len(key.chunk_range(chunk))) for chunk in range(key.chunk_count))

@@ -17,7 +17,9 @@ Under one boot of the machine a state byte PRESENT in the file therefore means t
 from __future__ import annotations
 
 import os
+import re
 import struct
+from collections.abc import Iterator
 
 from cachefs.errors import CorruptBlob
 from cachefs.store.oscalls import Calls, Step, read_into, write_all
@@ -120,6 +122,12 @@ class Index:
     def _hashes(self, chunk: int) -> tuple[int, int, bytes]:
         has_crc, crc64, digest = _HASHES.unpack_from(self._image, _record(chunk) + 1)
         return has_crc, crc64, digest
+
+
+def runs(states: bytes | bytearray, wanted: ChunkState) -> Iterator[range]:
+    """The runs of consecutive chunks in the state `wanted`."""
+    for found in re.finditer(re.escape(bytes([wanted])) + b"+", bytes(states)):
+        yield range(found.start(), found.end())
 
 
 def _record(chunk: int) -> int:

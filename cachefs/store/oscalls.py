@@ -34,6 +34,7 @@ class Step(Enum):
     DATA_OPEN = "open the data file"
     DATA_WRITE = "write data"
     DATA_READ = "read data"
+    PUNCH = "free the blocks of a chunk"
     DATA_MEASURE = "measure the blob"
     INDEX_CREATE = "create the index"
     INDEX_OPEN = "open the index"

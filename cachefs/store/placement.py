@@ -48,30 +48,32 @@ def headroom(settings: TierSettings, taken_bytes: int, free_bytes: int, reserved
 
 
 def preference(need_bytes: int, rooms: Sequence[TierRoom]) -> list[int]:
-    """Indices of the tiers to try for a blob of `need_bytes`, best first; empty when it is larger than each of them.
+    """Indices of the tiers to try for a blob of `need_bytes`, best first.
 
     The order of `rooms` is the configuration's: memory first. A tier that has the room now comes before one that has it
-    after an eviction, and that before one that is large enough but full of blobs in use.
+    after an eviction. Then come those that can hold a part of it only, chunk by chunk, the one that holds most first.
     """
 
-    def rank(room: TierRoom) -> int:
-        if need_bytes <= room.room_bytes:
-            return 0
-        return 1 if need_bytes <= room.room_bytes + room.evictable_bytes else 2
+    def rank(room: TierRoom) -> tuple[int, int]:
+        obtainable_bytes = room.room_bytes + room.evictable_bytes
+        if need_bytes <= min(room.room_bytes, room.capacity_bytes):
+            return 0, 0
+        if need_bytes <= min(obtainable_bytes, room.capacity_bytes):
+            return 1, 0
+        return 2, -max(0, obtainable_bytes)
 
-    large_enough = [index for index, room in enumerate(rooms) if need_bytes <= room.capacity_bytes]
-    return sorted(large_enough, key=lambda index: rank(rooms[index]))
+    return sorted(range(len(rooms)), key=lambda index: rank(rooms[index]))
 
 
 def choose_victims(candidates: Iterable[Candidate], need_bytes: int) -> list[BlobId]:
-    """The coldest blobs that together free `need_bytes`. Empty when all of them would not: then none is given up."""
+    """The coldest blobs that together free `need_bytes`; all when that is not enough."""
     victims: list[BlobId] = []
     for candidate in sorted(candidates, key=lambda candidate: candidate.last_used):
         if need_bytes <= 0:
             break
         victims.append(candidate.blob_id)
         need_bytes -= candidate.allocated_bytes
-    return victims if need_bytes <= 0 else []
+    return victims
 
 
 def footprint_bytes(index_bytes: int) -> int:

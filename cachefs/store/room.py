@@ -1,4 +1,4 @@
-"""Making room: the cap and the free-space floor of every tier, and the eviction of cold blobs.
+"""Making room: the cap and the free-space floor of every tier, and the eviction of cold blobs, then of cold chunks.
 
 A condemned blob leaves the layout by a rename, under the store's lock; it is unlinked outside the lock, since that can
 take a second and an open(2) of somebody else must not wait for it; its blocks count as used until the unlinking ended.
@@ -18,6 +18,7 @@ from cachefs.store.catalog import Catalog, Entry
 from cachefs.store.counters import Counters, Event
 from cachefs.store.oscalls import Step
 from cachefs.store.placement import TierRoom
+from cachefs.store.shedding import Shedding
 from cachefs.store.tier import Tier
 from cachefs.types import BlobId
 
@@ -36,12 +37,15 @@ class Condemned:
 class Room:
     """The room of all tiers. Shares the store's lock, which guards the catalog."""
 
-    def __init__(self, lock: threading.Lock, catalog: Catalog, tiers: Sequence[Tier], counters: Counters) -> None:
+    def __init__(
+        self, lock: threading.Lock, catalog: Catalog, tiers: Sequence[Tier], counters: Counters, shedding: Shedding
+    ) -> None:
         self._lock = lock
         self._departure = threading.Condition(lock)  # a condemned blob was unlinked
         self._catalog = catalog
         self._tiers = tiers
         self._counters = counters
+        self._shedding = shedding
 
     def overview(self) -> list[TierRoom]:
         """What each tier could take, for `placement.preference`."""
@@ -49,7 +53,9 @@ class Room:
             return [self._tier_room(number) for number in range(len(self._tiers))]
 
     def reserve(self, number: int, need_bytes: int) -> None:
-        """Reserve room in a tier, evicting cold blobs where that helps. Waits for unlinking, never for users of blobs.
+        """Reserve room in a tier, evicting cold blobs where that helps, and then chunks of those in use.
+
+        Waits for unlinking, never for users of blobs. Ends: each round frees something, or raises.
 
         Raises NoSpace, or TierUnavailable when the tier does not say how full it is or refuses to let blobs go.
         """
@@ -63,8 +69,14 @@ class Room:
                 if leaving_bytes >= short_bytes:
                     self._departure.wait()
                     continue
-                doomed = self._condemn_coldest(number, short_bytes - leaving_bytes)
+                short_bytes -= leaving_bytes
+                doomed = self._condemn_coldest(number, short_bytes)
+                short_bytes -= sum(condemned.entry.allocated_bytes for condemned in doomed)
+                held = self._shedding.hold(number) if short_bytes > 0 else []
             self.destroy(doomed)
+            capacity_bytes = self._tiers[number].settings.capacity_bytes
+            if held and not self._shedding.free(held, short_bytes, capacity_bytes) and not doomed:
+                raise self._no_space(number, short_bytes)
 
     def condemn(self, entry: Entry) -> Condemned:
         """Take a blob out of the layout and the catalog. The lock is held. Raises TierUnavailable."""
@@ -112,12 +124,12 @@ class Room:
             tier.unlink(directory)
 
     def _condemn_coldest(self, number: int, short_bytes: int) -> list[Condemned]:
-        victims = placement.choose_victims(self._catalog.candidates(number), short_bytes)
-        if not victims:
-            self._counters.add(Event.NO_SPACE)
-            raise NoSpace(
-                f"{self._tiers[number].path}: {short_bytes} bytes are lacking and no unused blobs hold as much"
-            )
+        """Raises NoSpace when not even all chunks that nobody reads would do: then nothing is given up."""
+        candidates = self._catalog.candidates(number)
+        cold_bytes = sum(candidate.allocated_bytes for candidate in candidates)
+        if cold_bytes < short_bytes and cold_bytes + self._shedding.idle_bytes(number) < short_bytes:
+            raise self._no_space(number, short_bytes)
+        victims = placement.choose_victims(candidates, short_bytes)
         doomed: list[Condemned] = []
         for blob_id in victims:
             try:
@@ -127,6 +139,11 @@ class Room:
                     raise
                 break  # those that did go are unlinked first; the next round meets the failure again
         return doomed
+
+    def _no_space(self, number: int, short_bytes: int) -> NoSpace:
+        self._counters.add(Event.NO_SPACE)
+        path = self._tiers[number].path
+        return NoSpace(f"{path}: {short_bytes} bytes are lacking, and all that is here is in use or pinned")
 
     def _entry(self, blob_id: BlobId) -> Entry:
         entry = self._catalog.get(blob_id)

@@ -6,24 +6,26 @@ what is counted in `catalog`, how room is made in `room`, and what is done to fi
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from cachefs.errors import CorruptBlob, NoSpace, StoreError, TierUnavailable
 from cachefs.store import placement
 from cachefs.store.blob import Blob
 from cachefs.store.catalog import Catalog, Entry
 from cachefs.store.claim import check_apart
-from cachefs.store.counters import Counters, Event
+from cachefs.store.counters import Counters
 from cachefs.store.index import index_bytes
 from cachefs.store.meta import Meta, read_boot_id
 from cachefs.store.oscalls import Calls, Step
 from cachefs.store.recovery import recover
 from cachefs.store.report import blob_status, tier_statistics
 from cachefs.store.room import Condemned, Room
+from cachefs.store.shedding import Shedding
 from cachefs.store.tier import Tier
 from cachefs.store.values import BlobStatus, StoreStatistics, TierSettings
 from cachefs.store.watch import Prepare, TierWatch, mount_nothing
@@ -37,7 +39,8 @@ class Store:
 
     Opening takes the directories, the fastest first, and takes up the blobs of earlier runs. It raises InvalidTier or
     FormatTooNew, and then holds nothing. `clock` gives Unix time: only the order of evictions depends on it, and it
-    must mean the same after a restart. `monotonic` says how long a tier in trouble has been quiet. `boot_id` is the kernel's unless a test says otherwise.
+    must mean the same after a restart. `monotonic` says how long a tier in trouble has been quiet. `boot_id` is the
+    kernel's unless a test says otherwise.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class Store:
         self._lock = threading.Lock()  # guards _catalog, and which blobs are open; taken before any blob's lock
         self._catalog = Catalog(len(tiers))
         self._tiers = _open_tiers(tiers, self._calls, monotonic)
-        self._room = Room(self._lock, self._catalog, self._tiers, self._counters)
+        self._turns = itertools.count()
+        shedding = Shedding(self._lock, self._catalog, self._counters, self._measure, self.release)
+        self._room = Room(self._lock, self._catalog, self._tiers, self._counters, shedding)
         self._watch = TierWatch(self._lock, self._catalog, self._tiers, self._take_up_again)
         for number, tier in enumerate(self._tiers):
             self._take_up(number, tier)
@@ -71,9 +76,9 @@ class Store:
     def acquire(self, info: ObjectInfo) -> Blob:
         """The blob that caches `info`, with one more reference; an empty one is created when there is none.
 
-        Raises NoSpace when the blob is larger than every tier or no tier has room even for its index, TierUnavailable
-        when no tier can be written: the caller then reads through, without the cache. Does not block, but for a full
-        tier, where it waits until a cold blob is unlinked.
+        One that is larger than what any tier can free lives there chunk by chunk. Raises NoSpace when no tier has room
+        even for its index, TierUnavailable when no tier can be written: the caller then reads through, without the
+        cache. Does not block, but for a full tier, where it waits until a cold blob is unlinked.
         """
         meta = Meta(BlobKey.of(info, self._chunk_bytes), self._boot_id, info.crc64)
         return self._acquire_existing(meta) or self._create(meta)
@@ -168,6 +173,10 @@ class Store:
 
     # What follows is the `BlobHost` of our blobs.
 
+    def turn(self) -> int:
+        """See `BlobHost.turn`."""
+        return next(self._turns)
+
     def reserve(self, blob_id: BlobId, need_bytes: int) -> None:
         """See `BlobHost.reserve`."""
         with self._lock:
@@ -219,11 +228,20 @@ class Store:
             self._room.discard(tier, blob_id, str(error))
             return
         entry.note(blob)
+        self._free_leftovers(entry, blob)
         blob.close()
         if self._catalog.get(blob_id):
             self._room.discard(tier, blob_id, "an earlier tier has it too")
         else:
             self._catalog.add(entry)
+
+    def _free_leftovers(self, entry: Entry, blob: Blob) -> None:
+        """Chunks that were being written or given up in a crash hold blocks that nothing else would ever free."""
+        data_bytes = entry.allocated_bytes - placement.footprint_bytes(index_bytes(entry.key))
+        if data_bytes > placement.blocks(blob.known_bytes):
+            with suppress(StoreError, OSError):  # counted
+                blob.punch_missing()
+                entry.allocated_bytes = self._tiers[entry.tier].allocated_bytes(entry.blob_id)
 
     def _acquire_existing(self, meta: Meta) -> Blob | None:
         with self._lock:
@@ -269,7 +287,7 @@ class Store:
                     failure = self._tiers[number].fault(Step.DIRECTORY, error)
                 finally:
                     self._catalog.unreserve(number, footprint_bytes)
-        raise failure or self._too_large(meta.key, need_bytes)
+        raise failure or NoSpace(f"{meta.key.uri}: there is no tier")
 
     def _create_in(self, number: int, meta: Meta) -> Blob:
         entry = self._catalog.get(meta.key.blob_id)
@@ -360,10 +378,6 @@ class Store:
         except OSError as error:
             tier.fault(Step.DATA_MEASURE, error)
             return None
-
-    def _too_large(self, key: BlobKey, need_bytes: int) -> NoSpace:
-        self._counters.add(Event.NO_SPACE)
-        return NoSpace(f"{key.uri}: its {need_bytes} bytes are more than the capacity of any tier")
 
     def _known(self, blob_id: BlobId) -> Entry:
         entry = self._catalog.get(blob_id)

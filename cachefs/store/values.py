@@ -78,6 +78,8 @@ class StoreStatistics:
     tiers: tuple[TierStatistics, ...]
     evictions: int
     evicted_bytes: int
+    evicted_chunks: int
+    """Chunks that blobs in use gave up, because nothing cold was left."""
     corrupt_chunks: int
     """Chunks whose bytes did not have their hash."""
     corrupt_blobs: int

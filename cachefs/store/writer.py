@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Protocol
 
 import xxhash
 
-from cachefs.errors import CorruptBlob
+from cachefs.errors import CorruptBlob, StoreError
 from cachefs.store.crc64 import crc64
 from cachefs.store.oscalls import Calls, Step, write_all
 from cachefs.store.tier import Tier
@@ -25,6 +26,10 @@ class ChunkTarget(Protocol):
 
     def publish(self, chunk: int, digest: bytes, crc64: int | None) -> None:
         """The data is written: hash second, state last."""
+        ...
+
+    def punch(self, chunk: int) -> int:
+        """Free the blocks of the chunk, which is MISSING. Raises TierUnavailable."""
         ...
 
     def finish(self, chunk: int, reserved_bytes: int) -> None:
@@ -47,6 +52,7 @@ class ChunkWriter:
         self._digest = xxhash.xxh3_128()
         self._crc64: int | None = 0 if with_crc else None
         self._open = True
+        self._published = False
 
     def write(self, piece: memoryview | bytes) -> None:
         """Append `piece`. Raises NoSpace or TierUnavailable, CorruptBlob for more bytes than the chunk has."""
@@ -82,14 +88,18 @@ class ChunkWriter:
                 raise CorruptBlob(f"{self._name()}: {self._offset - self._span.start} of {len(self._span)} bytes came")
             digest = self._digest.digest()
             self._blob.publish(self._chunk, digest, self._crc64)
+            self._published = True
         finally:
             self.abort()
         return digest
 
     def abort(self) -> None:
-        """Give the room and the reference back; the chunk stays as it is. Idempotent, also after `commit`."""
+        """Give the room and the reference back; what was written of the chunk is gone. No harm after `commit`."""
         if self._open:
             self._open = False
+            if not self._published and self._offset > self._span.start:
+                with suppress(StoreError):  # counted; the blocks are there for the next attempt
+                    self._blob.punch(self._chunk)
             self._blob.finish(self._chunk, self._reserved_bytes)
 
     def _name(self) -> str:

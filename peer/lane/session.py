@@ -142,15 +142,22 @@ class Session:
         request = frames.parse_request(frame)
         self._step = _Step(time.monotonic() + self._desk.times.chunk)
         with self._desk.lent.borrow(request.blob) as blob:
-            digest = _digest(blob, request) if blob else None
-            if blob is None or digest is None:
+            if blob is None:
                 return self._say(Answer(Status.LACKS))
-            upload = self._desk.uploads.try_begin(peer, request.size_bytes)
-            if upload is None:
-                return self._say(Answer(Status.BUSY))
-            with upload:
-                self._say(Answer(Status.OK, request.size_bytes, digest), more=True)
-                return self._send(blob, request, upload)
+            with blob.held(request.chunk):
+                return self._give(peer, blob, request)
+
+    def _give(self, peer: PeerId, blob: LentBlob, request: Request) -> bool:
+        """Answer from a blob whose chunk stays as it is meanwhile."""
+        digest = _digest(blob, request)
+        if digest is None:
+            return self._say(Answer(Status.LACKS))
+        upload = self._desk.uploads.try_begin(peer, request.size_bytes)
+        if upload is None:
+            return self._say(Answer(Status.BUSY))
+        with upload:
+            self._say(Answer(Status.OK, request.size_bytes, digest), more=True)
+            return self._send(blob, request, upload)
 
     def _receive(self, nbytes: int) -> bytes:
         """A frame; empty when the other side has ended the connection before it."""

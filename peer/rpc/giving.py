@@ -40,7 +40,7 @@ class Giver:
     async def give(self, call: Inbound) -> None:
         """Answer one call. Raises PeerLacks, and PeerBusy at once when all slots are taken."""
         wanted = Fetch.decode(await call.request(self._times.handshake))
-        async with self._lent(wanted.blob) as blob:
+        async with self._lent(wanted.blob) as blob, _held(blob, wanted.chunk):
             digest = await self._off_loop(_digest, blob, wanted.chunk)
             span = blob.key.chunk_range(wanted.chunk)
             upload = self._uploads.try_begin(wanted.caller, len(span))
@@ -88,6 +88,13 @@ def _give_back(lending: Future[LentBlob | None]) -> None:
     blob = None if lending.cancelled() or lending.exception() else lending.result()
     if blob is not None:
         blob.release()
+
+
+@contextlib.asynccontextmanager
+async def _held(blob: LentBlob, chunk: int) -> AsyncIterator[None]:
+    """`LentBlob.held`, among asynchronous ones."""
+    with blob.held(chunk):
+        yield
 
 
 def _digest(blob: LentBlob, chunk: int) -> bytes:

@@ -87,10 +87,21 @@ def without_cache(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.getMessage().startswith("serving without the cache")]
 
 
-async def test_a_blob_larger_than_every_tier_is_read_straight_through(
+async def test_a_blob_larger_than_every_tier_is_cached_chunk_by_chunk(tmp_path: Path) -> None:
+    async with Stage(tmp_path, capacity_bytes=8 * CHUNK) as stage:
+        file = stage.open()
+        for size in (CHUNK // 3, CHUNK, 3 * CHUNK):
+            assert await read_all(file, size) == DATA
+        assert file.backing_fd is None
+        assert 0 < file.resident_bytes <= 8 * CHUNK
+        assert stage.store.statistics().evicted_chunks > 20
+        file.close()
+
+
+async def test_a_blob_that_not_even_a_chunk_of_fits_is_read_straight_through(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with Stage(tmp_path, capacity_bytes=8 * CHUNK) as stage:
+    async with Stage(tmp_path, capacity_bytes=CHUNK) as stage:
         file = stage.open()
         assert await read_all(file) == DATA
         assert file.backing_fd is None

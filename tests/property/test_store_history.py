@@ -1,10 +1,11 @@
 """Random histories of a store with two tiers, against a dictionary of bytes.
 
 After every step: whatever the store says is PRESENT has the object's bytes; the tiers stay within their caps, counted
-as du counts; the store's own counts agree; nobody in use or pinned was evicted. A crash ends a run in the middle of a
-write, at a random system call, and the next run goes on with what is on the file system, under the same boot of the
-machine or another. Rot flips a bit behind the store's back: then the chunk must be found by `verify` or by the next
-boot.
+as du counts; the store's own counts agree; nobody in use or pinned was evicted. One object is larger than both tiers:
+it lives there chunk by chunk; what a reader has begun to use, a pinned blob, and a complete one in use lose no chunk. A
+crash ends a run in the middle of a write, at a random system call, and the next run goes on with what is on the file
+system, under the same boot of the machine or another. Rot flips a bit behind the store's back: then the chunk must be
+found by `verify` or by the next boot.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ pytestmark = pytest.mark.expects_warnings  # rot is said
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SIZES = [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 5, 4 * CHUNK_BYTES, 6 * CHUNK_BYTES]
+SIZES = [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 5, 4 * CHUNK_BYTES, 6 * CHUNK_BYTES, 13 * CHUNK_BYTES + 9]
 CONTENT = [content(size, seed) for seed, size in enumerate(SIZES)]
 OBJECTS = [described_with_crc(f"o{number}", data) for number, data in enumerate(CONTENT)]
-CAPACITIES = (75_000, 130_000)  # two thirds of what all objects need, so that cold ones have to go
+CAPACITIES = (
+    75_000,
+    130_000,
+)  # two thirds of what all objects need, cold ones have to go; the last is larger than each
 
 numbers = st.integers(0, len(OBJECTS) - 1)
 picks = st.integers(0, 59)  # modulo what there is to choose from: 60 divides evenly by most counts
@@ -71,6 +75,8 @@ class StoreHistory(RuleBasedStateMachine):
         self.boot = 1
         self.held: dict[int, Blob] = {}
         self.pinned: set[int] = set()
+        self.using: list[tuple[int, range]] = []  # (object, chunks) that readers have begun to use
+        self.safe: dict[int, set[int]] = {}  # chunks that were here after the last step, of what may lose none
         self.rotten: set[tuple[int, int]] = set()  # (object, chunk) whose bytes in the file are wrong
         self.start()
 
@@ -106,7 +112,24 @@ class StoreHistory(RuleBasedStateMachine):
     @rule(number=numbers)
     def release(self, number: int) -> None:
         if blob := self.held.pop(number, None):
+            self.end_uses(number)
+            self.safe.pop(number, None)
             blob.release()
+
+    @precondition(lambda self: self.held)
+    @rule(pick=picks, start=st.integers(0, 14 * CHUNK_BYTES), length=st.integers(1, 3 * CHUNK_BYTES))
+    def begin_use(self, pick: int, start: int, length: int) -> None:
+        number, blob = sorted(self.held.items())[pick % len(self.held)]
+        chunks = blob.begin_use(span := ByteRange(start, start + length))
+        assert (chunks is not None) == blob.resident(span)
+        if chunks:
+            self.using.append((number, chunks))
+
+    @precondition(lambda self: self.using)
+    @rule(pick=picks)
+    def end_use(self, pick: int) -> None:
+        number, chunks = self.using.pop(pick % len(self.using))
+        self.held[number].end_use(chunks)
 
     @precondition(lambda self: self.absent_chunks())
     @rule(pick=picks, count=st.integers(1, 6), piece=st.sampled_from([1000, 4096, CHUNK_BYTES]))
@@ -145,6 +168,8 @@ class StoreHistory(RuleBasedStateMachine):
         self.store.close()
         users = sorted(self.held)
         self.held.clear()
+        self.using.clear()
+        self.safe.clear()
         self.pinned.clear()
         self.boot += reboot
         self.start()
@@ -167,6 +192,7 @@ class StoreHistory(RuleBasedStateMachine):
             return
         bad = self.store.verify(status.blob_id)
         assert {(number, chunk) for chunk in bad} <= self.rotten
+        self.safe.pop(number, None)
         self.rotten = {(n, chunk) for n, chunk in self.rotten if n != number}
 
     @precondition(lambda self: self.suspect_chunks())
@@ -188,6 +214,7 @@ class StoreHistory(RuleBasedStateMachine):
     def unpin(self, number: int) -> None:
         self.store.unpin(blob_id_of(OBJECTS[number]))
         self.pinned.discard(number)
+        self.safe.pop(number, None)
 
     @rule(number=numbers)
     def evict(self, number: int) -> None:
@@ -210,6 +237,18 @@ class StoreHistory(RuleBasedStateMachine):
                 assert blob.resident(ByteRange(0, 10**6))
 
     @invariant()
+    def what_is_used_pinned_or_complete_loses_no_chunk(self) -> None:
+        for number, chunks in self.using:
+            assert all(self.held[number].state(chunk) is ChunkState.PRESENT for chunk in chunks)
+        for number, before in self.safe.items():
+            assert all(self.held[number].state(chunk) is ChunkState.PRESENT for chunk in before)
+        self.safe = {
+            number: {chunk for chunk in range(blob.key.chunk_count) if blob.state(chunk) is ChunkState.PRESENT}
+            for number, blob in self.held.items()
+            if blob.sealed or number in self.pinned
+        }
+
+    @invariant()
     def caps_hold_and_counts_agree(self) -> None:
         for tier in self.store.statistics().tiers:
             assert tier.used_bytes == occupied_bytes(tier.path) <= tier.capacity_bytes
@@ -222,6 +261,12 @@ class StoreHistory(RuleBasedStateMachine):
             status = here.get(blob_id_of(OBJECTS[number]))
             assert (number in self.held) == bool(status and status.references)
             assert (number in self.pinned) == bool(status and status.pinned)
+
+    def end_uses(self, number: int) -> None:
+        for user, chunks in self.using:
+            if user == number:
+                self.held[number].end_use(chunks)
+        self.using = [(user, chunks) for user, chunks in self.using if user != number]
 
     def chunks(self) -> list[tuple[int, int, ChunkState]]:
         """(object, chunk, state) of every blob that is held."""
@@ -248,7 +293,10 @@ class StoreHistory(RuleBasedStateMachine):
         self.forget_rot_of_the_gone()
 
     def forget_rot_of_the_gone(self) -> None:
-        self.rotten = {(n, chunk) for n, chunk in self.rotten if self.store.find(OBJECTS[n]) is not None}
+        """Blobs that were evicted, and chunks that were given up."""
+        gone = {(number, chunk) for number, chunk, state in self.chunks() if state is ChunkState.MISSING}
+        here = {number for number, info in enumerate(OBJECTS) if self.store.find(info) is not None}
+        self.rotten = {(number, chunk) for number, chunk in self.rotten - gone if number in here}
 
 
 TestStoreHistory = StoreHistory.TestCase

@@ -30,9 +30,13 @@ def test_room_after_eviction_is_better_than_a_tier_in_use() -> None:
     assert preference(50, [FULL, EVICTABLE]) == [1, 0]
 
 
-def test_a_tier_that_is_too_small_is_not_tried() -> None:
-    assert preference(50, [SMALL, FULL]) == [1]
-    assert preference(500, [SMALL, FULL]) == []
+def test_what_fits_nowhere_goes_where_most_of_it_does() -> None:
+    assert preference(50, [SMALL, FULL]) == [0, 1]
+    assert preference(500, [SMALL, EVICTABLE, FULL, EMPTY]) == [3, 1, 0, 2]
+
+
+def test_a_tier_smaller_than_the_blob_comes_after_one_that_can_make_room() -> None:
+    assert preference(50, [SMALL, EVICTABLE]) == [1, 0]
 
 
 def test_what_open_blobs_still_want_is_not_given_away() -> None:
@@ -45,8 +49,8 @@ def test_victims_are_the_coldest_that_suffice() -> None:
     assert choose_victims(blobs, 15) == ["cold", "cool"]
 
 
-def test_nobody_is_given_up_in_vain() -> None:
-    assert choose_victims([candidate("cold", 10, 1.0)], 11) == []
+def test_all_go_when_they_do_not_suffice() -> None:
+    assert choose_victims([candidate("cold", 10, 1.0)], 11) == ["cold"]
 
 
 def test_no_victims_when_nothing_lacks() -> None:

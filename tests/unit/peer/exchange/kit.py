@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import xxhash
@@ -135,6 +136,10 @@ class Lent:
     have: ChunkSet
     shelf: Shelf
     fd: int = -1
+
+    def held(self, chunk: int) -> AbstractContextManager[None]:
+        """See `LentBlob.held`."""
+        return nullcontext()
 
     def digest(self, chunk: int) -> bytes | None:
         return bytes(16) if self.have >> chunk & 1 else None

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,10 @@ class FileBlob:
     @property
     def have(self) -> ChunkSet:
         return sum(1 << chunk for chunk in range(self.key.chunk_count) if chunk not in self.missing)
+
+    def held(self, chunk: int) -> AbstractContextManager[None]:
+        """See `LentBlob.held`."""
+        return nullcontext()
 
     def digest(self, chunk: int) -> bytes | None:
         return None if chunk in self.missing else xxhash.xxh3_128_digest(self.chunk(chunk))
