@@ -11,11 +11,14 @@ from mows import daemon
 
 
 def main() -> int:
-    """0 after a stop that was asked for, 2 when the daemon could not start, 3 when it could not stop in time."""
+    """0 after a stop that was asked for, 2 when the daemon could not start, 3 when it could not stop in time.
+
+    Returns only when it could not start.
+    """
     parser = argparse.ArgumentParser(prog="python -m mows", description="Run the MoWS daemon.")
     parser.add_argument("--config", type=Path, required=True, help="path of mows.yaml")
     try:
-        return daemon.run(parser.parse_args().config)
+        daemon.end_process(daemon.run(parser.parse_args().config))
     except CacheError as error:
         print(f"mows: {error}\n  hint: {error.hint}", file=sys.stderr)  # noqa: T201 the logs may not be set up yet
         return 2

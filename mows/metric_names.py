@@ -34,6 +34,8 @@ def _counter(name: str, text: str, *labels: str) -> Metric:
 
 BUILD_INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "node", "zone")
 MOUNTS = _gauge("mounts", "Mounts by state.", "state")
+MOUNTS_ADOPTED = _counter("mounts_adopted", "Mounts of an earlier daemon that went on without an error for readers.")
+KEEPER_CONNECTED = _gauge("keeper_connected", "Whether the keeper answers. 0: a crash now would end the mounts.")
 MOUNT_BYTES = _gauge("mount_bytes", "Bytes of all files that a mount shows.", "mount")
 MOUNT_FETCHED = _counter(
     "mount_fetched_bytes", "Bytes fetched for a mount, by where they came from.", "mount", "source"

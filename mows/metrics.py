@@ -39,6 +39,8 @@ class Observed:
     mounts: Mounts
     prewarms: Prewarms
     peers: PeerReport = no_peers
+    keeper_connected: Callable[[], bool | None] = lambda: None
+    """None: mounts are not kept."""
 
 
 class Metrics:
@@ -76,6 +78,9 @@ def samples(observed: Observed) -> Iterator[Sample]:
     """Everything there is to say now."""
     yield names.BUILD_INFO, 1, (observed.version, observed.node, observed.zone)
     yield from _mounts(observed.mounts)
+    keeper = observed.keeper_connected()
+    if keeper is not None:
+        yield names.KEEPER_CONNECTED, keeper, ()
     states = Counter(job.state for job in observed.prewarms.all())
     yield from ((names.PREWARMS, states[state], (state,)) for state in PrewarmState)
     yield from _store(observed.store())
@@ -88,6 +93,7 @@ def samples(observed: Observed) -> Iterator[Sample]:
 def _mounts(mounts: Mounts) -> Iterator[Sample]:
     states = Counter(mount.state for mount in mounts.all())
     yield from ((names.MOUNTS, states[state], (state,)) for state in MountState)
+    yield names.MOUNTS_ADOPTED, mounts.adopted, ()
     for mount in mounts.all():
         label = mount.mount_id
         counts, requests = mount.counts()

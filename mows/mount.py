@@ -15,25 +15,20 @@ from cachefs.fs import Snapshot
 from cachefs.fuse.statistics import FuseStatistics
 from cachefs.operations import Operations
 from cachefs.origin import Source
-from cachefs.ports import Origin
 from mows import logs
+from mows.attachment import Attachment, AttachmentServices
 from mows.errors import MountNotFound
 from mows.filling import Filler
+from mows.mount_records import MountRecords
 from mows.mount_spec import MountSpec
 from mows.mount_state import SERVING, MountState, advance, is_settled
 from mows.pins import Pins
-from mows.ports import KernelMount, Mounter, ObjectCache, Origins
+from mows.ports import Mounter, MountPlace, ObjectCache, Origins
 from mows.progress import ByteCounter, ByteCounts, FillStart, bytes_per_second, seconds_left
 from mows.sources import Lister, files_in_order
 from mows.threads import to_the_end
 
 log = logging.getLogger(__name__)
-
-ORIGIN_SECONDS = 60.0
-"""To open an origin is to read credentials, or to mount a NAS, which has 30 s by itself (`nas.timeout`)."""
-
-KERNEL_SECONDS = 30.0
-"""A mount, its end, or a new listing of it takes milliseconds. Beyond this the watchdog says where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,12 @@ class MountSettings:
     """How long files that are still open are served after an unmount."""
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(frozen=True, slots=True)
 class MountServices:
     """What a mount works with."""
@@ -58,8 +59,17 @@ class MountServices:
     filler: Filler
     pins: Pins
     settings: MountSettings
+    records: MountRecords
     clock: Callable[[], float] = field(default=time.monotonic)
     operations: Operations = field(default_factory=Operations)
+    may_fill: asyncio.Event = field(default_factory=_set_event)
+    """Warming waits for it: a daemon that begins with restored mounts serves them before it has found its peers."""
+
+    def attachments(self) -> AttachmentServices:
+        """What the blocking half of a mount needs of these."""
+        return AttachmentServices(
+            self.origins, self.mounter, self.records, self.operations, self.settings.drain_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,17 @@ class MountStatus:
 class Mount:
     """One mount. `run` is its life; the rest asks or nudges it. Belongs to the loop."""
 
-    def __init__(self, mount_id: str, spec: MountSpec, source: Source, target: Path, services: MountServices) -> None:
+    def __init__(
+        self,
+        mount_id: str,
+        spec: MountSpec,
+        source: Source,
+        target: Path,
+        services: MountServices,
+        *,
+        restored: bool = False,
+    ) -> None:
+        """`restored`: an earlier daemon had it, and left a record of it."""
         self.mount_id = mount_id
         self.spec = spec
         self.source = source
@@ -95,9 +115,11 @@ class Mount:
         self._warmed: str | None = None
         self._fill_start: FillStart | None = None
         self._fetched = ByteCounter()
-        self._resources = contextlib.ExitStack()  # the origin and the kernel mount; left in a thread
-        self._origin: Origin | None = None
-        self._kernel_mount: KernelMount | None = None
+        self._restored = restored
+        self._hand_over = False
+        place = MountPlace(mount_id, target, source.uri)
+        self._attachment = Attachment(place, spec, source, self._fetched.add, services.attachments())
+        self._taken_up = asyncio.Event()
         self._listing = (
             asyncio.Lock()
         )  # guards the order of refreshes: a later listing is never shown before an earlier
@@ -109,6 +131,11 @@ class Mount:
         """The name under which it holds leases."""
         return f"mount:{self.mount_id}"
 
+    @property
+    def handed_over(self) -> bool:
+        """Whether it was left to the next daemon, at the end."""
+        return self._attachment.handed_over
+
     async def run(self) -> None:
         """Live until cancelled, or until mounting failed. Errors end here, in the log and in the status."""
         with logs.bound(mount=self.mount_id, path=str(self.target)):
@@ -118,15 +145,20 @@ class Mount:
                 logs.failure(log, "mount", error, source=self.source.uri)
                 self._set(MountState.FAILED, error)
 
-    def leave(self) -> None:
-        """Say that it is on its way out; whoever calls this cancels `run`."""
+    def leave(self, *, hand_over: bool = False) -> None:
+        """Say that it is on its way out, or with `hand_over`, where that is possible, on its way to the next daemon.
+
+        Whoever calls this cancels `run`.
+        """
+        self._hand_over = hand_over
         if self.state not in {MountState.UNMOUNTING, MountState.FAILED}:
             self._set(MountState.UNMOUNTING)
 
     def counts(self) -> tuple[ByteCounts, FuseStatistics | None]:
         """(bytes, without looking how many are local; requests of the kernel, while it is mounted). Quick."""
         total = 0 if self._snapshot is None else self._snapshot.total_bytes
-        requests = None if self._kernel_mount is None else self._kernel_mount.statistics()
+        kernel = self._attachment.kernel
+        requests = None if kernel is None else kernel.statistics()
         return self._fetched.counts(total=total, local=0), requests
 
     async def refresh(self) -> None:
@@ -145,6 +177,11 @@ class Mount:
             self._refreshed.set()
             self._announce()
 
+    async def taken_up(self) -> bool:
+        """Wait until what an earlier daemon left is served again, or was found to be lost; whether readers went on."""
+        await self._taken_up.wait()
+        return self._attachment.adopted
+
     async def changed(self) -> None:
         """Wait for the next change of state, error or snapshot."""
         await self._changed.wait()
@@ -158,7 +195,7 @@ class Mount:
 
     async def status(self) -> MountStatus:
         """Everything about it, now."""
-        snapshot = self._snapshot
+        snapshot, kernel = self._snapshot, self._attachment.kernel
         counts = await asyncio.to_thread(self._count, snapshot)
         return MountStatus(
             mount_id=self.mount_id,
@@ -170,7 +207,7 @@ class Mount:
             bytes=counts,
             eta_seconds=self._eta(counts),
             warm_until=self._warm_until(snapshot),
-            passthrough=None if self._kernel_mount is None else self._kernel_mount.passthrough,
+            passthrough=None if kernel is None else kernel.passthrough,
             error=self._error,
         )
 
@@ -185,39 +222,31 @@ class Mount:
 
     async def _bring_up(self) -> None:
         self._set(MountState.MOUNTING)
-        await to_the_end(self._open_origin)
-        self._snapshot = await self._services.lister.nonempty_snapshot(self.source, self.mount_id)
-        await to_the_end(self._mount, self._snapshot)
+        if self._restored:
+            self._snapshot = await to_the_end(self._attachment.restore)
+            self._taken_up.set()
+        if self._snapshot is None:
+            await self._mount_anew()
         self._set(MountState.MOUNTED)
-        logs.event(log, "mounted", source=self.source.uri, snapshot=self._snapshot.snapshot_id)
 
-    def _open_origin(self) -> None:
-        with self._services.operations.watched("origin.open", ORIGIN_SECONDS, source=self.source.uri):
-            self._origin = self._resources.enter_context(self._services.origins.use(self.source))
-
-    def _mount(self, snapshot: Snapshot) -> None:
-        services = self._services
-        assert self._origin is not None
-        with services.operations.watched("mount", KERNEL_SECONDS, source=self.source.uri):
-            self._kernel_mount = services.mounter.mount(
-                self.target, snapshot, self._origin, source=self.source.uri, account=self._fetched.add
-            )
-        self._resources.callback(self._kernel_mount.stop, timeout_seconds=services.settings.drain_seconds)
+    async def _mount_anew(self) -> None:
+        await to_the_end(self._attachment.open)
+        snapshot = await self._services.lister.nonempty_snapshot(self.source, self.mount_id)
+        await to_the_end(self._attachment.mount, snapshot)
+        self._snapshot = snapshot
+        logs.event(log, "mounted", source=self.source.uri, snapshot=snapshot.snapshot_id)
 
     async def _show(self, snapshot: Snapshot) -> None:
-        if self._kernel_mount is None or self.state not in SERVING:
+        if self._attachment.kernel is None or self.state not in SERVING:
             raise MountNotFound(f"mount {self.mount_id!r}: is {self.state}, so there is nothing to refresh")
         if self._snapshot_id() != snapshot.snapshot_id:
-            await to_the_end(self._swap, self._kernel_mount, snapshot)
+            await to_the_end(self._attachment.show, snapshot)
             self._snapshot = snapshot
             if self.state is MountState.WARM:
                 self._set(MountState.MOUNTED)  # until what is new is warm too
 
-    def _swap(self, kernel_mount: KernelMount, snapshot: Snapshot) -> None:
-        with self._services.operations.watched("refresh", KERNEL_SECONDS, source=self.source.uri):
-            kernel_mount.show(snapshot)
-
     async def _keep_up(self) -> None:
+        await self._services.may_fill.wait()
         while True:
             while self.spec.warm and self._warmed != self._snapshot_id():
                 if not await self._warm():
@@ -228,13 +257,13 @@ class Mount:
         """Fill the cache with what is shown now; whether that succeeded."""
         snapshot, services = self._snapshot, self._services
         assert snapshot is not None
-        assert self._origin is not None
         files = files_in_order(snapshot)
         self._fill_start = FillStart(services.clock(), (await asyncio.to_thread(self._count, snapshot)).local)
         self._set(MountState.WARMING)
         try:
-            await services.pins.hold_objects(self.holder, files, self._lease_seconds())
-            await services.filler.fill(files, self._origin, self._fetched.add)
+            if not self._lease_stands(snapshot):
+                await services.pins.hold_objects(self.holder, files, self._lease_seconds())
+            await services.filler.fill(files, self._attachment.origin, self._fetched.add)
         except Exception as error:  # noqa: BLE001 the mount serves on: logged, and shown in the status
             logs.failure(log, "warm", error, source=self.source.uri)
             self._set(MountState.MOUNTED, error)
@@ -260,16 +289,11 @@ class Mount:
 
     async def _tear_down(self) -> None:
         try:
-            await to_the_end(self._release)
+            await to_the_end(self._attachment.close, hand_over=self._hand_over)
         except Exception as error:  # noqa: BLE001 the border of this task; the kernel mount may be left behind
             logs.failure(log, "unmount", error)
-        self._kernel_mount = None
+        self._taken_up.set()
         self._announce()
-
-    def _release(self) -> None:
-        seconds = self._services.settings.drain_seconds + KERNEL_SECONDS
-        with self._services.operations.watched("unmount", seconds, waits_for="readers of files that are still open"):
-            self._resources.close()
 
     # --------------------------------------------------------------- internal
 
@@ -284,6 +308,10 @@ class Mount:
 
     def _snapshot_id(self) -> str | None:
         return None if self._snapshot is None else self._snapshot.snapshot_id
+
+    def _lease_stands(self, snapshot: Snapshot) -> bool:
+        """Whether an earlier daemon has pinned all of this: a restart does not make a lease longer."""
+        return self._restored and self._warmed is None and self._warm_until(snapshot) is not None
 
     def _lease_seconds(self) -> float:
         lease = self.spec.lease_seconds

@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cachefs.errors import SourceError
 from cachefs.origin import parse_source
 from mows import logs
 from mows.errors import InvalidRequest, MountConflict, MountNotFound, MountPathInUse, Stopping
-from mows.mount import Mount, MountServices, MountSpec
+from mows.mount import Mount, MountServices
+from mows.mount_records import MountRecord
+from mows.mount_spec import MountSpec
 from mows.mount_state import MountState, is_live
 from mows.targets import resolve_target
 
@@ -30,6 +33,8 @@ class Mounts:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._admission = asyncio.Lock()  # guards the checks that lead to a new mount: one at a time
         self._stopping = False
+        self.adopted = 0
+        """Mounts of an earlier daemon that went on without a break for their readers."""
 
     def all(self) -> list[Mount]:
         """Every mount, failed ones too, by id."""
@@ -41,6 +46,15 @@ class Mounts:
             return self._mounts[mount_id]
         except KeyError:
             raise MountNotFound(f"mount {mount_id!r}: there is none") from None
+
+    async def restore(self) -> None:
+        """Go on with the mounts of an earlier daemon of this boot. Returns when each is served, or turned out lost."""
+        records = await asyncio.to_thread(self._services.records.found)
+        await asyncio.to_thread(self._services.mounter.sweep, [record.mount_id for record in records])
+        restored = [mount for record in records if (mount := self._restored(record)) is not None]
+        for mount in restored:
+            self._start(mount)
+        self.adopted = [await mount.taken_up() for mount in restored].count(True)
 
     async def put(self, mount_id: str, spec: MountSpec) -> tuple[Mount, bool]:
         """The mount that `spec` asks for, and whether it was made now. Returns before it is mounted.
@@ -80,16 +94,28 @@ class Mounts:
             del self._mounts[mount_id], self._tasks[mount_id]
         return bool(done)
 
-    async def close(self) -> None:
-        """Unmount everything, at the same time, and take no more. Leases stay: the next daemon finds the files."""
+    async def close(self, *, hand_over: bool = False) -> None:
+        """Unmount everything, at the same time, and take no more. Leases stay: the next daemon finds the files.
+
+        With `hand_over`, what a keeper holds is not unmounted: its readers wait for the next daemon.
+        """
         self._stopping = True
         tasks = set(self._tasks.values())
         for mount in self._mounts.values():
-            mount.leave()
+            mount.leave(hand_over=hand_over)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _restored(self, record: MountRecord) -> Mount | None:
+        """Without the checks of `_admit`: it was let in once, and is in use."""
+        try:
+            source = parse_source(record.spec.source)
+        except SourceError as error:  # a later version knew it
+            logs.failure(log, "restore", error, mount=record.mount_id, source=record.spec.source)
+            return None
+        return Mount(record.mount_id, record.spec, source, record.target, self._services, restored=True)
 
     def _start(self, mount: Mount) -> None:
         task = asyncio.create_task(mount.run(), name=f"mount {mount.mount_id}")
@@ -100,7 +126,7 @@ class Mounts:
         """Forget it, unless it failed: then it stays to be looked at until it is deleted or replaced."""
         if mount.state is not MountState.FAILED and self._mounts.get(mount.mount_id) is mount:
             del self._mounts[mount.mount_id], self._tasks[mount.mount_id]
-            logs.event(log, "unmounted", mount=mount.mount_id)
+            logs.event(log, "left to the next daemon" if mount.handed_over else "unmounted", mount=mount.mount_id)
 
     def _has_ended(self, mount_id: str) -> bool:
         return self._tasks[mount_id].done()

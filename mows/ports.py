@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cachefs.fs import Account, Snapshot
+from cachefs.fs import Account, FileNode, Shown, Snapshot
 from cachefs.fuse.statistics import FuseStatistics
 from cachefs.origin import Source
 from cachefs.ports import Origin
@@ -64,6 +65,16 @@ class Origins(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MountPlace:
+    """Which mount, of what, where."""
+
+    mount_id: str
+    target: Path
+    source: str
+    """The URI."""
+
+
 class KernelMount(Protocol):
     """One live mount. Blocking: not on the loop."""
 
@@ -72,8 +83,17 @@ class KernelMount(Protocol):
         """Whether complete files are read by the kernel alone."""
         ...
 
+    @property
+    def kept(self) -> bool:
+        """Whether a keeper holds it now, so that it can outlive this daemon."""
+        ...
+
     def show(self, snapshot: Snapshot) -> None:
         """Show another listing from now on."""
+        ...
+
+    def unlisted_after(self, snapshot: Snapshot) -> tuple[FileNode, ...]:
+        """The files that may be open once `snapshot` is shown, though it does not list them."""
         ...
 
     def statistics(self) -> FuseStatistics:
@@ -84,6 +104,10 @@ class KernelMount(Protocol):
         """Unmount at once, serve files that are still open for this long at most, release everything."""
         ...
 
+    def leave(self, *, timeout_seconds: float) -> None:
+        """Stop serving and release everything, but leave the mount to the next daemon. Readers wait for that one."""
+        ...
+
 
 class Mounter(Protocol):
     """Makes kernel mounts. Blocking: not on the loop."""
@@ -92,6 +116,18 @@ class Mounter(Protocol):
         """Raises InvalidTarget unless `target` is, or can be made, an empty directory that nothing is mounted on."""
         ...
 
-    def mount(self, target: Path, snapshot: Snapshot, origin: Origin, *, source: str, account: Account) -> KernelMount:
+    def mount(self, place: MountPlace, shown: Shown, origin: Origin, account: Account) -> KernelMount:
         """Mount; on return files can be read. Makes the directory if need be. Raises MountError."""
+        ...
+
+    def take_over(self, place: MountPlace, shown: Shown, origin: Origin, account: Account) -> KernelMount | None:
+        """Go on with a mount that an earlier daemon made and a keeper holds; None when there is none that lives."""
+        ...
+
+    def take_away(self, place: MountPlace) -> None:
+        """Unmount what an earlier daemon left at this place, if anything. Raises MountError."""
+        ...
+
+    def sweep(self, known: Collection[str]) -> None:
+        """Unmount what a keeper holds of mounts that are not `known`: they were being unmounted when a daemon died."""
         ...

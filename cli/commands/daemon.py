@@ -17,4 +17,4 @@ def command(config: Path) -> None:
     """SIGTERM or Ctrl-C stops it in order: no new work, unmount, close. Logs go to standard error."""
     with translated():
         code = daemon.run(config)
-    click.get_current_context().exit(code)
+    daemon.end_process(code)

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cachefs.errors import CacheError
-from cachefs.origin import Source, open_origin, parse_source
+from cachefs.origin import Source, parse_source
+from cachefs.origin.opening import open_origin
 from cachefs.ports import Origin
 from cli.doctor.finding import Finding, fail, ok, warn
 from cli.doctor.origins import Target

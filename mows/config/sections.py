@@ -206,6 +206,12 @@ class DaemonSection:
         Seconds(30),
         doc="How long SIGTERM may take: stop taking work, unmount, close. Set Kubernetes' grace period above it.",
     )
+    keeper: Path | None = setting(
+        None,
+        doc="Socket of the keeper (`python -m mows.keeper --socket PATH`), for example `/run/mows/keeper.sock`. It "
+        "holds the mounts while no daemon runs: after a crash, or after SIGTERM, the next daemon goes on with them, "
+        "and readers only wait. One keeper for each daemon. null: mounts end with the daemon.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from urllib.parse import quote, unquote
 import fsspec
 
 from benchmarks.ossserver import OssServer
-from cachefs.origin import CredentialSettings, NasSettings, OriginSettings, open_origin, parse_source
+from cachefs.origin import CredentialSettings, NasSettings, OriginSettings, parse_source
 from cachefs.origin.fsspec_fs import FsspecOrigin
 from cachefs.origin.memory import MemoryOrigin
+from cachefs.origin.opening import open_origin
 from cachefs.ports import Origin
 from tests.contract.web_server import serving
 

@@ -18,7 +18,8 @@ from cachefs.errors import (
     OriginNotFound,
     OriginUnavailable,
 )
-from cachefs.origin import CredentialSettings, OriginSettings, open_origin, parse_source
+from cachefs.origin import CredentialSettings, OriginSettings, parse_source
+from cachefs.origin.opening import open_origin
 from cachefs.ports import PIECE_BYTES, Origin
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 from tests.contract.origin_worlds import WORLDS, World, rclone_serving

@@ -27,7 +27,8 @@ from cachefs.errors import (
     OriginTimeout,
     OriginUnavailable,
 )
-from cachefs.origin import CredentialSettings, OriginSettings, open_origin, parse_source
+from cachefs.origin import CredentialSettings, OriginSettings, parse_source
+from cachefs.origin.opening import open_origin
 from cachefs.origin.oss import OssOrigin
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 from tests.fault.scripted_server import scripted

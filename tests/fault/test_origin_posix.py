@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cachefs.errors import ObjectChanged, OriginError, OriginTimeout, OriginUnavailable
-from cachefs.origin import NasSettings, OriginSettings, open_origin, parse_source
+from cachefs.origin import NasSettings, OriginSettings, parse_source
 from cachefs.origin.nas import is_mounted
+from cachefs.origin.opening import open_origin
 from cachefs.ports import PIECE_BYTES, Origin
 from cachefs.types import ByteRange, Deadline
 from tests.contract.origin_worlds import bind_mount

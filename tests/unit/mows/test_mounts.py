@@ -19,7 +19,8 @@ from cachefs.errors import (
     UnknownScheme,
 )
 from mows.errors import InvalidRequest, MountConflict, MountNotFound, MountPathInUse, Stopping, TargetNotAllowed
-from mows.mount import Mount, MountSpec, MountStatus
+from mows.mount import Mount, MountStatus
+from mows.mount_spec import MountSpec
 from mows.mount_state import MountState
 from mows.progress import ByteCounts
 from tests.unit.mows.twins import SOURCE, Node

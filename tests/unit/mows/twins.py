@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cachefs.errors import CacheError, InvalidTarget
 from cachefs.fetch.statistics import FetchStatistics
-from cachefs.fs import Account, Snapshot
+from cachefs.fs import Account, FileNode, Shown, Snapshot
 from cachefs.fuse import FuseStatistics
 from cachefs.origin import Source
 from cachefs.origin.memory import MemoryOrigin
@@ -22,9 +22,11 @@ from mows.cache_admin import CacheAdmin
 from mows.filling import Filler
 from mows.metrics import Metrics, Observed
 from mows.mount import MountServices, MountSettings
+from mows.mount_records import MountRecords
 from mows.mounts import Mounts
 from mows.pins import Pins
 from mows.placement import Inspector
+from mows.ports import MountPlace
 from mows.prewarm import PrewarmServices
 from mows.prewarms import Prewarms
 from mows.sources import Lister
@@ -155,9 +157,14 @@ class MemoryKernelMount:
     target: Path
     snapshot: Snapshot
     passthrough: bool = True
+    kept: bool = False
+    left: bool = False
 
     def show(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+
+    def unlisted_after(self, snapshot: Snapshot) -> tuple[FileNode, ...]:
+        return tuple(node for node in self.snapshot.files() if node.attributes.ino not in snapshot.nodes)
 
     def statistics(self) -> FuseStatistics:
         return FuseStatistics({"LOOKUP": 2}, 1, 4096, 0, 1, 3)
@@ -167,6 +174,10 @@ class MemoryKernelMount:
         if self.mounter.stop_error is not None:
             raise self.mounter.stop_error
 
+    def leave(self, *, timeout_seconds: float) -> None:
+        self.left = True
+        self.mounter.left[self.target] = self.mounter.mounts.pop(self.target)
+
 
 @dataclass
 class MemoryMounter:
@@ -174,6 +185,11 @@ class MemoryMounter:
 
     mounts: dict[Path, MemoryKernelMount] = field(default_factory=dict)
     occupied: set[Path] = field(default_factory=set)
+    left: dict[Path, MemoryKernelMount] = field(default_factory=dict)
+    """What a daemon left to the next one, by target."""
+    taken_away: list[Path] = field(default_factory=list)
+    keeps: bool = False
+    """Whether there is a keeper."""
     error: Exception | None = None
     stop_error: Exception | None = None
 
@@ -181,14 +197,25 @@ class MemoryMounter:
         if target in self.occupied:
             raise InvalidTarget(f"{target}: something is mounted there already", hint="unmount it")
 
-    def mount(
-        self, target: Path, snapshot: Snapshot, origin: Origin, *, source: str, account: Account
-    ) -> MemoryKernelMount:
-        self.check(target)
+    def mount(self, place: MountPlace, shown: Shown, origin: Origin, account: Account) -> MemoryKernelMount:
+        self.check(place.target)
         if self.error is not None:
             raise self.error
-        mount = self.mounts[target] = MemoryKernelMount(self, target, snapshot)
+        mount = self.mounts[place.target] = MemoryKernelMount(self, place.target, shown.snapshot, kept=self.keeps)
         return mount
+
+    def take_over(self, place: MountPlace, shown: Shown, origin: Origin, account: Account) -> MemoryKernelMount | None:
+        if place.target not in self.left:
+            return None
+        del self.left[place.target]
+        return self.mount(place, shown, origin, account)
+
+    def take_away(self, place: MountPlace) -> None:
+        self.left.pop(place.target, None)
+        self.taken_away.append(place.target)
+
+    def sweep(self, known: Collection[str]) -> None:
+        pass
 
 
 @dataclass
@@ -255,7 +282,8 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
     lister = Lister(origins, timeout_seconds=10.0)
     filler = Filler(cache, files_at_once=2, clock=clock)
     settings = MountSettings(lease_seconds=3600.0, refresh_seconds=0.0, drain_seconds=0.0)
-    mounts = Mounts(MountServices(origins, lister, mounter, cache, filler, pins, settings, clock), [root])
+    records = MountRecords(directory / "records", "this boot")
+    mounts = Mounts(MountServices(origins, lister, mounter, cache, filler, pins, settings, records, clock), [root])
     prewarms = Prewarms(
         PrewarmServices(origins, lister, cache, filler, pins, clock), lease_seconds=3600.0, keep_finished_seconds=60.0
     )

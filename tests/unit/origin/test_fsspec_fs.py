@@ -20,8 +20,9 @@ from cachefs.errors import (
     OriginUnavailable,
     UnknownScheme,
 )
-from cachefs.origin import OriginSettings, open_origin, parse_source
+from cachefs.origin import OriginSettings, parse_source
 from cachefs.origin.fsspec_fs import CALL_BYTES, FsspecOrigin
+from cachefs.origin.opening import open_origin
 from cachefs.ports import PIECE_BYTES
 from cachefs.types import ByteRange, Deadline, ObjectInfo
 

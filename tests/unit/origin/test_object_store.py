@@ -18,8 +18,9 @@ from cachefs.errors import (
     OriginTimeout,
     OriginUnavailable,
 )
-from cachefs.origin import CredentialSettings, OriginSettings, open_origin, parse_source
+from cachefs.origin import CredentialSettings, OriginSettings, parse_source
 from cachefs.origin.object_store import _origin_error, _s3_options
+from cachefs.origin.opening import open_origin
 
 
 def status(code: str, body: str = "") -> exceptions.GenericError:

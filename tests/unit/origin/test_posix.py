@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cachefs.errors import OriginDenied, OriginError, OriginNotFound, OriginUnavailable
-from cachefs.origin import OriginSettings, open_origin, parse_source
+from cachefs.origin import OriginSettings, parse_source
+from cachefs.origin.opening import open_origin
 from cachefs.origin.posix import PAGE_OBJECTS, PosixOrigin, _origin_error
 from cachefs.types import ByteRange, Deadline
 
