@@ -113,6 +113,8 @@ class Tier:
 
     def fault(self, step: Step, error: OSError) -> StoreError:
         """Count `error`, log the first of a time of trouble, and turn it into the cache's own."""
+        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+            self.has_vanished()
         with self._fault_lock:
             self.faults += 1
             is_first = (step, error.errno) not in self._reported
