@@ -63,16 +63,18 @@ def test_an_error(kernel: FakeKernel, replies: Replies, counters: Counters) -> N
     assert counters.snapshot().errors == 1
 
 
-def test_a_file_that_is_too_short_is_an_error_and_not_the_end(
-    kernel: FakeKernel, replies: Replies, fd: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    replies.expect(7).file(fd, MAX_READ_BYTES, 200)
-    assert kernel.answer() == (7, errno.EIO, b"")
-    assert "the file ends at" in caplog.text
+def test_a_file_that_is_too_short_is_no_answer_and_not_the_end(kernel: FakeKernel, replies: Replies, fd: int) -> None:
+    reply = replies.expect(7)
+    assert "the file ends at" in str(reply.file(fd, MAX_READ_BYTES, 200))
+    assert kernel.is_silent()
+    reply.data(b"from elsewhere")
+    assert kernel.answer() == (7, 0, b"from elsewhere")
 
 
-def test_a_descriptor_that_fails_is_an_error(kernel: FakeKernel, replies: Replies) -> None:
-    replies.expect(8).file(-1, 0, 10)
+def test_a_descriptor_that_fails_is_no_answer(kernel: FakeKernel, replies: Replies) -> None:
+    reply = replies.expect(8)
+    assert isinstance(reply.file(-1, 0, 10), OSError)
+    reply.error(errno.EIO)
     assert kernel.answer() == (8, errno.EIO, b"")
 
 
