@@ -125,7 +125,13 @@ class FuseMounter:
         begin: Callable[[FuseMount], None],
     ) -> FuseKernelMount:
         fs = MountedFileSystem(
-            shown.snapshot, origin, self._cache, source=place.source, account=account, unlisted=shown.unlisted
+            shown.snapshot,
+            origin,
+            self._cache,
+            source=place.source,
+            account=account,
+            unlisted=shown.unlisted,
+            mount=place.mount_id,
         )
         fuse = FuseMount(fs, place.target, self._options, journal)
         try:

@@ -37,11 +37,12 @@ def judge(error: BaseException) -> Verdict:
     return Verdict.RETRY if isinstance(error, CacheError) and error.retryable else Verdict.FATAL
 
 
-def log_failed_read(uri: str, offset: int, error: BaseException, waited_seconds: float) -> None:
+def log_failed_read(uri: str, offset: int, error: BaseException, waited_seconds: float, *, mount: str = "") -> None:
     """The one line about a read that could not be answered with data."""
     code, hint = (error.code, error.hint) if isinstance(error, CacheError) else (CacheError.code, "")
     log.warning(
-        "read failed uri=%s offset=%d waited_seconds=%.1f code=%s: %r%s",
+        "read failed%s uri=%s offset=%d waited_seconds=%.1f code=%s: %r%s",
+        f" mount={mount}" if mount else "",
         uri,
         offset,
         waited_seconds,

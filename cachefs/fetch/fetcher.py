@@ -110,16 +110,22 @@ class Fetcher:
         status = self._store.find(info)
         return status.resident_bytes if status else 0
 
-    def open(self, info: ObjectInfo, origin: Origin, *, account: Account, following: Following = tuple) -> CachedFile:
+    def open(
+        self, info: ObjectInfo, origin: Origin, *, account: Account, following: Following = tuple, mount: str = ""
+    ) -> CachedFile:
         """Open an object for reading. Touches the store's files, never the network.
 
         `account(source, bytes)` is called on a fill thread for every chunk that is fetched on behalf of this file.
         `following()` gives the objects that an engine reads after this one; it is called at most once, on a fill
-        thread. A blob that the store refuses can be opened all the same: its reads go straight through.
+        thread. A blob that the store refuses can be opened all the same: its reads go straight through. `mount` is
+        named in the log.
         """
-        with self._operations.watched("open", OPEN_SECONDS, path=info.uri, waits_for="the files of the cache"):
+        with self._operations.watched(
+            "open", OPEN_SECONDS, mount=mount, path=info.uri, waits_for="the files of the cache"
+        ):
             live = self._lives.hold(info, origin.authority)
-        return CachedFile(live, Client(origin, self._counted(account)), following, self._scheduler, self._settings)
+        client = Client(origin, self._counted(account), mount)
+        return CachedFile(live, client, following, self._scheduler, self._settings)
 
     def statistics(self) -> FetchStatistics:
         """Counts of one moment, or nearly: what runs meanwhile may show in one and not in another."""

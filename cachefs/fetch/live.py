@@ -165,7 +165,7 @@ class LiveBlob:
         waited_seconds = time.monotonic() - read.parked_at
         read.reply.error(errno_of(error))
         self._counters.waited(waited_seconds, failed=True)
-        log_failed_read(self.info.uri, read.span.start, error, waited_seconds)
+        log_failed_read(self.info.uri, read.span.start, error, waited_seconds, mount=read.client.mount)
 
     def fail_waiting(self, chunks: range, error: Exception) -> None:
         """A failure reaches everyone who waits for `chunks`, and every warm-up. On the loop."""

@@ -19,6 +19,8 @@ class Client:
 
     origin: Origin
     account: Account
+    mount: str = ""
+    """The mount that asks, for the log; empty for what asks by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def _read(live: LiveBlob, read: ParkedRead) -> Operation:
         began_at=read.parked_at,
         deadline_at=read.expires_at,
         details={
+            "mount": read.client.mount,
             "path": live.info.uri,
             "offset": read.span.start,
             "source": live.authority,

@@ -63,6 +63,7 @@ class FileCache(Protocol):
         *,
         account: Account,
         following: Callable[[], Sequence[ObjectInfo]],
+        mount: str,
     ) -> OpenedFile:
         """Open one object; does not touch the network. Raises CacheError."""
         ...
@@ -97,9 +98,11 @@ class MountedFileSystem:
         source: str,
         account: Account,
         unlisted: Iterable[FileNode] = (),
+        mount: str = "",
     ) -> None:
-        """`unlisted`: files that no listing shows any more, but that the kernel may have open from an earlier daemon.
+        """`mount` is the name in the log.
 
+        `unlisted` are files that no listing shows any more, but that the kernel may have open from an earlier daemon.
         They can be opened by number until the next `swap`, and go on as long as they are open.
         """
         self._snapshot = snapshot
@@ -108,6 +111,7 @@ class MountedFileSystem:
         self._cache = cache
         self._source = source
         self._account = account
+        self._mount = mount
         self._open: dict[FileHandle, _OpenFile] = {}
         self._lock = threading.Lock()  # guards _open and the counts in it; reads look up without it
 
@@ -213,9 +217,11 @@ class MountedFileSystem:
                 self._origin,
                 account=self._account,
                 following=lambda: self._following(snapshot, node),
+                mount=self._mount,
             )
         except CacheError as error:
-            log.error("open failed source=%s code=%s: %s", node.info.uri, error.code, error)  # border of this error
+            line = "open failed mount=%s source=%s code=%s: %s"  # the border of this error
+            log.error(line, self._mount, node.info.uri, error.code, error)
             raise _os_error(errno.EIO) from error
 
     def _following(self, snapshot: Snapshot, node: FileNode) -> Sequence[ObjectInfo]:
@@ -227,7 +233,7 @@ class MountedFileSystem:
         """The bytes of a small file that is in the cache as a whole, else None. Never waits."""
         if self._cache.resident_bytes(info) < info.size_bytes:
             return None
-        file = self._cache.open(info, self._origin, account=self._account, following=tuple)
+        file = self._cache.open(info, self._origin, account=self._account, following=tuple, mount=self._mount)
         try:
             return None if file.backing_fd is None else os.pread(file.backing_fd, info.size_bytes, 0)
         finally:

@@ -20,7 +20,7 @@ from cachefs.fuse.replies import Replies
 from cachefs.fuse.state import ConnectionState
 from cachefs.fuse.statistics import Counters, FuseStatistics
 from cachefs.fuse.target import Target
-from cachefs.fuse.threads import DeviceThreads
+from cachefs.fuse.threads import STOP_SECONDS, DeviceThreads
 from cachefs.ports import FileSystem
 from cachefs.types import Deadline, Ino
 
@@ -217,8 +217,8 @@ class _Connection:
             _log.error("%s; the mount point stays, and answers ENOTCONN from now on", error)
         self._threads.join(timeout_seconds)
         self._adapter.drain()
-        self.notifier.stop()
-        self._threads.stop()
+        if not (self.notifier.stop(STOP_SECONDS) & self._threads.stop()):
+            _log.error("%s: threads of this mount hang in the kernel and are left behind", target.path)
         self.device.close()
         self._files.close()
         target.remove()
@@ -228,7 +228,8 @@ class _Connection:
         path = self.state.target.path
         if not self.notifier.stop(deadline.remaining_seconds()):
             _log.warning("%s: the kernel still waits for a read before it drops pages", path)
-        self._threads.stop()
+        if not self._threads.stop():
+            _log.error("%s: threads of this mount hang in the kernel and are left behind", path)
         if not self.state.resend and (left := self._replies.wait_for_none(deadline.remaining_seconds())):
             _log.warning("%s: this kernel cannot send requests again: %d reads in flight fail", path, left)
         self.device.close()

@@ -38,10 +38,17 @@ def test_faults_of_the_store_are_misses_and_a_wrong_checksum_is_not() -> None:
 
 
 def test_one_line_names_uri_offset_reason_and_duration(caplog: pytest.LogCaptureFixture) -> None:
-    log_failed_read("oss://b/k", 4096, errors.ObjectChanged("gone"), 1.25)
+    log_failed_read("oss://b/k", 4096, errors.ObjectChanged("gone"), 1.25, mount="m")
     (record,) = caplog.records
     line = record.getMessage()
-    for part in ("oss://b/k", "offset=4096", "waited_seconds=1.2", "code=object_changed", "gone", "next refresh"):
+    for part in (
+        "read failed mount=m uri=oss://b/k",
+        "offset=4096",
+        "waited_seconds=1.2",
+        "code=object_changed",
+        "gone",
+        "next refresh",
+    ):
         assert part in line
 
 

@@ -48,7 +48,13 @@ class CacheTwin:
     refuse: bool = False
 
     def open(
-        self, info: ObjectInfo, origin: Origin, *, account: Account, following: Callable[[], Sequence[ObjectInfo]]
+        self,
+        info: ObjectInfo,
+        origin: Origin,
+        *,
+        account: Account,
+        following: Callable[[], Sequence[ObjectInfo]],
+        mount: str,
     ) -> CachedBytes:
         if self.refuse:
             raise NoSpace("no tier has room")
