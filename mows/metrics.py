@@ -118,6 +118,7 @@ def _store(statistics: StoreStatistics) -> Iterator[Sample]:
     yield from _tiers(statistics.tiers)
     yield names.STORE_EVICTIONS, statistics.evictions, ()
     yield names.STORE_EVICTED_BYTES, statistics.evicted_bytes, ()
+    yield names.STORE_EVICTED_CHUNKS, statistics.evicted_chunks, ()
     yield names.STORE_CORRUPT_CHUNKS, statistics.corrupt_chunks, ()
     yield names.STORE_CORRUPT_BLOBS, statistics.corrupt_blobs, ()
     yield names.STORE_DROPPED_BLOBS, statistics.dropped_blobs, ()

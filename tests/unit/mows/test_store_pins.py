@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cachefs.errors import NoSpace
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.store import Store, TierSettings
 from cachefs.types import BlobId, ObjectInfo
@@ -42,8 +41,3 @@ def test_a_blob_that_is_gone(store: Store, info: ObjectInfo) -> None:
     assert not pins.pin(BlobId("f" * 32))
     pins.unpin(BlobId("f" * 32))
     assert pins.pin(pins.pin_object(info))
-
-
-def test_an_object_that_no_tier_can_hold(store: Store) -> None:
-    with pytest.raises(NoSpace):
-        StorePins(store).pin_object(MemoryOrigin().put("large", bytes(2 << 20)))

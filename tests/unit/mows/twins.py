@@ -141,7 +141,7 @@ class MemoryCache:
 
     def statistics(self) -> StoreStatistics:
         tier = TierStatistics(TIER, 1 << 30, 0, 0, 1 << 40, len(self.blobs_by_id), 0)
-        return StoreStatistics((tier,), 0, 0, 0, 0, 0, 0)
+        return StoreStatistics((tier,), 0, 0, 0, 0, 0, 0, 0)
 
     def _status(self, blob_id: BlobId, key: BlobKey) -> BlobStatus:
         sealed = blob_id in self.resident
