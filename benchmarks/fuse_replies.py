@@ -62,10 +62,10 @@ class SplicingReplies(Replies):
 
     _pipes: list[tuple[int, int]]
 
-    def file(self, unique: int, fd: int, offset: int, length: int) -> None:
+    def file(self, unique: int, fd: int, offset: int, length: int) -> OSError | None:
         """See `ReadReply.file`."""
         if not self._unanswered.take(unique):
-            return
+            return None
         source, sink = self._take_pipe()
         os.write(sink, codec.encode_header(unique, length))
         done = 0
@@ -74,6 +74,7 @@ class SplicingReplies(Replies):
         self._counters.delivered(length)
         os.splice(source, self._device._fd, length + 16)  # noqa: SLF001 only this benchmark needs it
         self._pipes.append((source, sink))
+        return None
 
     def _take_pipe(self) -> tuple[int, int]:
         self._pipes = getattr(self, "_pipes", [])

@@ -58,13 +58,16 @@ class Origin(Protocol):
 
 
 class ReadReply(Protocol):
-    """The one answer to one read request. Exactly one of its methods is called, exactly once, from any thread.
+    """The one answer to one read request. One of its methods is called until it has answered, from any thread.
 
     A reply whose request was interrupted or whose mount is gone swallows the answer: its methods never raise.
     """
 
-    def file(self, fd: int, offset: int, length: int) -> None:
-        """Answer with `length` bytes of the file `fd` (a blob's data file) at `offset`."""
+    def file(self, fd: int, offset: int, length: int) -> OSError | None:
+        """Answer with `length` bytes of the file `fd` (a blob's data file) at `offset`.
+
+        What this gives is why the file could not be read: the request has no answer then, and still waits for one.
+        """
         ...
 
     def data(self, data: Buffer) -> None:

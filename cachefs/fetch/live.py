@@ -73,6 +73,8 @@ class LiveBlob:
         self.last_error: BaseException | None = None
         self.corruptions = 0
         self._given_up = 0
+        self._lost = False
+        """Set by any thread: bytes that were here cannot be read."""
         self.look_again = False
         """Set by any thread: the store knows more than the flights do."""
 
@@ -93,10 +95,13 @@ class LiveBlob:
         if blob is None or chunks is None:
             return False
         try:
-            reply.file(blob.fd, span.start, len(span))
+            error = reply.file(blob.fd, span.start, len(span))
         finally:
             blob.end_use(chunks)
-        return True
+        if error is not None:
+            blob.unreadable(span, error)
+            self._lost = True
+        return error is None
 
     def state(self, chunk: int) -> ChunkState:
         """As the store says; while it is bypassed, a chunk in memory is PRESENT too. Takes no lock."""
@@ -115,10 +120,14 @@ class LiveBlob:
         return None if window_bytes is None else max(window_bytes, self.key.chunk_bytes)
 
     def notice_given_up(self) -> bool:
-        """Whether chunks were given up since the last call: they may be fetched again. On the loop.
+        """Whether chunks were given up or lost since the last call: they may be fetched again. On the loop.
 
         A warm-up that loses what it brought would never end.
         """
+        if self._lost and self.blob is not None:
+            self._lost = False
+            self.flights.lost(~self.blob.have)
+            return True
         if self.blob is None or self.blob.given_up == self._given_up:
             return False
         self._given_up = self.blob.given_up

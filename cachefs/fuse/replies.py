@@ -132,19 +132,19 @@ class Replies:
         if self._unanswered.take(unique):
             self._deliver(unique, memoryview(data))
 
-    def file(self, unique: int, fd: int, offset: int, length: int) -> None:
+    def file(self, unique: int, fd: int, offset: int, length: int) -> OSError | None:
         """See `ReadReply.file`."""
         if not self._unanswered.take(unique):
-            return
+            return None
         buffer = self._buffers.take()
         try:
             self._deliver(unique, _pread(fd, buffer[:length], offset))
         except OSError as error:
-            _log.warning("fuse READ unique=%d: the cache file fails at %d+%d: %s", unique, offset, length, error)
-            self._counters.failed()
-            self._send(codec.encode_error(unique, errno.EIO))
+            self._unanswered.add(unique)
+            return error
         finally:
             self._buffers.give(buffer)
+        return None
 
     def _deliver(self, unique: int, data: memoryview) -> None:
         self._counters.delivered(len(data))
@@ -168,9 +168,9 @@ class KernelReply:
         self._replies = replies
         self._unique = unique
 
-    def file(self, fd: int, offset: int, length: int) -> None:
+    def file(self, fd: int, offset: int, length: int) -> OSError | None:
         """See `ReadReply.file`."""
-        self._replies.file(self._unique, fd, offset, length)
+        return self._replies.file(self._unique, fd, offset, length)
 
     def data(self, data: Buffer) -> None:
         """See `ReadReply.data`."""

@@ -133,6 +133,14 @@ class Blob:
         if chunks:
             self.uses.end(chunks)
 
+    def unreadable(self, span: ByteRange, error: OSError) -> None:
+        """The data file failed a reader with `error`: what it holds of `span` becomes MISSING."""
+        self.tier.fault(Step.DATA_READ, error)
+        with self._lock:
+            for chunk in self.key.chunks_of(span):
+                if self._states[chunk] != ChunkState.MISSING and chunk not in self._writing:
+                    self._reject(chunk)
+
     @contextmanager
     def held(self, chunk: int) -> Iterator[None]:
         """Until the block ends, the chunk is not given up if it is here: ask `state` or `digest` inside it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -253,3 +254,14 @@ def flips_a_bit(pieces: Iterator[memoryview]) -> Iterator[memoryview]:
         damaged = bytearray(piece)
         damaged[0] ^= 1
         yield memoryview(damaged)
+
+
+async def test_resident_bytes_that_cannot_be_read_are_fetched_again(tmp_path: Path) -> None:
+    async with Stage(tmp_path) as stage:
+        file = stage.open()
+        assert await read(file, 0, SIZE) == DATA
+        os.truncate(data_files(stage.store)[0], 5 * CHUNK + 1)
+        assert await read(file, 2 * CHUNK, 6 * CHUNK) == DATA[2 * CHUNK : 8 * CHUNK]
+        assert await read(file, 0, SIZE) == DATA
+        assert stage.store.statistics().tiers[0].faults >= 1
+        file.close()

@@ -19,7 +19,7 @@ class Parked:
     """A read that waits for the test to let it go on."""
 
     reply: ReadReply
-    answer: Callable[[], None]
+    answer: Callable[[], object]
 
 
 class DirectoryFileSystem:

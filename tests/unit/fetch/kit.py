@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import threading
@@ -38,8 +39,12 @@ class Reply:
         self.answers: list[bytes | int] = []
         self._answered = threading.Event()
 
-    def file(self, fd: int, offset: int, length: int) -> None:
-        self._add(os.pread(fd, length, offset))
+    def file(self, fd: int, offset: int, length: int) -> OSError | None:
+        data = os.pread(fd, length, offset)
+        if len(data) != length:
+            return OSError(errno.EIO, "the file ends early")
+        self._add(data)
+        return None
 
     def data(self, data: Buffer) -> None:
         self._add(bytes(data))

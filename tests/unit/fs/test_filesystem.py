@@ -77,8 +77,9 @@ class Reply:
 
     answers: list[bytes | int] = field(default_factory=list)
 
-    def file(self, fd: int, offset: int, length: int) -> None:
+    def file(self, fd: int, offset: int, length: int) -> OSError | None:
         self.answers.append(os.pread(fd, length, offset))
+        return None
 
     def data(self, data: Buffer) -> None:
         self.answers.append(bytes(data))
