@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from cachefs.fuse.modes import Choice, Left, ModeTable
+from cachefs.fuse.modes import Choice, InodeState, Left, ModeTable
 from cachefs.types import FileHandle, Ino
 
 INODE = Ino(5)
@@ -48,6 +48,18 @@ def test_no_cached_open_beside_passthrough() -> None:
     table = ModeTable()
     table.opened(INODE, 9)
     assert table.choose(INODE, complete=False) is Choice.REFUSE
+
+
+def test_an_inherited_backing_file_is_shared_until_the_last_release() -> None:
+    """The kernel holds the file that was complete; this daemon may not know it as complete."""
+    table = ModeTable()
+    table.restore(INODE, InodeState(1, 9, inherited=True))
+    assert table.choose(INODE, complete=False) is Choice.SHARE
+    table.opened(INODE, 9)
+    assert table.open_inodes() == {INODE: InodeState(2, 9, inherited=True)}
+    assert table.released(INODE) == (Left.OPEN, None)
+    assert table.released(INODE) == (Left.PASSTHROUGH, 9)
+    assert table.choose(INODE, complete=False) is Choice.CACHED
 
 
 def test_what_the_kernel_would_refuse_is_not_recorded() -> None:

@@ -130,3 +130,28 @@ def test_unanswered_is_taken_once() -> None:
     assert [unanswered.take(1), unanswered.take(1), unanswered.take(3)] == [True, False, False]
     assert unanswered.take_all() == {2}
     assert len(unanswered) == 0
+
+
+def test_waiting_for_the_answers_that_are_owed(kernel: FakeKernel, replies: Replies) -> None:
+    assert replies.wait_for_none(0.0) == 0
+    first, second = replies.expect(1), replies.expect(2)
+    first.data(b"")
+    assert replies.wait_for_none(0.0) == 1
+    waiting = threading.Thread(target=replies.wait_for_none, args=(30.0,))
+    waiting.start()
+    second.error(errno.EIO)
+    waiting.join()
+    assert replies.wait_for_none(0.0) == 0
+    replies.expect(3)
+    replies.fail_all(errno.EIO)
+    assert replies.wait_for_none(0.0) == 0
+    assert [kernel.answer()[0] for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_read_that_is_being_answered_is_waited_for() -> None:
+    unanswered = Unanswered()
+    unanswered.add(1)
+    assert unanswered.take(1)
+    assert unanswered.wait_for_none(0.0) == 1
+    unanswered.sent()
+    assert unanswered.wait_for_none(0.0) == 0
