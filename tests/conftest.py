@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.lab.leftovers import owner
+from cachefs.faults import FIRED_VARIABLE
+from mows.faults import LABELS
+from tests.fired import fired
 
 SETTLE_SECONDS = 5.0
 """How long a thread or mount that is ending may take to be gone; only a leak waits that long."""
@@ -70,3 +74,20 @@ def no_unexpected_warning(request: pytest.FixtureRequest, caplog: pytest.LogCapt
         return
     records = [r for r in caplog.get_records("call") if r.levelno >= logging.WARNING and r.name.startswith(OURS)]
     assert not records, f"logged, but not expected: {[record.getMessage() for record in records]}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All processes of a run note in one file which planned faults happened."""
+    if FIRED_VARIABLE not in os.environ:
+        directory = tempfile.TemporaryDirectory(prefix="mows-fired-")
+        config.add_cleanup(directory.cleanup)
+        config.add_cleanup(lambda: os.unsetenv(FIRED_VARIABLE))
+        os.environ[FIRED_VARIABLE] = str(Path(directory.name) / "fired")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """After a whole run: the labels of faults that no test made happen. There should be none."""
+    if config.option.keyword or config.option.markexpr or config.args != config.getini("testpaths"):
+        return
+    idle = sorted(LABELS - fired(Path(os.environ[FIRED_VARIABLE])))
+    terminalreporter.write_line(f"fault labels that no test fires: {', '.join(idle) or 'none'} (of {len(LABELS)})")

@@ -8,6 +8,12 @@ from pathlib import Path
 from cachefs.faults import FIRED_VARIABLE
 
 
+def journal() -> Path | None:
+    """The file that a test's own `PlannedFaults` note in what happened."""
+    path = os.environ.get(FIRED_VARIABLE)
+    return Path(path) if path else None
+
+
 def note(label: str) -> None:
     """A fault of a test's own making happened to a call with this label."""
     if path := os.environ.get(FIRED_VARIABLE):

@@ -80,6 +80,7 @@ class Tier:
         self._fault_lock = threading.Lock()  # guards faults, _health and _reported; no other lock is taken under it
         self._health = Health()
         self._reported: set[tuple[Step, int | None]] = set()
+        self._disowned: set[BlobId] = set()  # added to under the lock of a blob, else used under the store's
         self._dead_numbers = itertools.count(os.getpid() * 1_000_000)
         self._lock_fd = -1
         self._take()
@@ -197,6 +198,8 @@ class Tier:
 
         On a read-only file system what is there can be read; writing to it fails.
         """
+        if meta.key.blob_id in self._disowned:
+            raise CorruptBlob("holds bytes that are wrong, and its index could not be told")
         paths = self.paths(meta.key.blob_id)
         data_fd = self._open(Step.DATA_OPEN, paths.data)
         try:
@@ -246,7 +249,11 @@ class Tier:
         self._calls(Step.TOUCH, os.utime, self.paths(blob_id).meta, (when, when))
 
     def disown(self, blob_id: BlobId) -> None:
-        """Make the blob an incomplete directory, so that no run takes it up; the store drops it at its last release."""
+        """Make the blob an incomplete directory, so that no run takes it up; the store drops it at its last release.
+
+        Where not even that can be done, this run at least does not open it again.
+        """
+        self._disowned.add(blob_id)
         try:
             self._calls(Step.DISOWN, os.unlink, self.paths(blob_id).meta)
         except OSError as error:
@@ -257,6 +264,7 @@ class Tier:
         paths = self.paths(blob_id)
         dead = paths.dead(next(self._dead_numbers))
         self._calls(Step.CONDEMN, os.rename, paths.directory, dead)
+        self._disowned.discard(blob_id)
         return dead
 
     def destroy(self, directory: Path) -> None:

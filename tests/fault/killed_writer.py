@@ -11,9 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-from cachefs.faults import FIRED_VARIABLE, PlannedFaults
+from cachefs.faults import PlannedFaults
 from cachefs.store import ChunkState, Store
 from cachefs.store.oscalls import Calls, FaultyCalls
+from tests.fired import journal
 from tests.unit.store.world import CHUNK_BYTES, content, described_with_crc, open_store, put
 
 DATA = content(3 * CHUNK_BYTES)
@@ -46,11 +47,11 @@ def _evict(store: Store) -> None:
 
 def _killed(base: Path, label: str, skip: int) -> int:
     base.mkdir()
-    plan, fired = base / "plan", os.environ.get(FIRED_VARIABLE)
+    plan = base / "plan"
     plan.write_text(json.dumps({"faults": [{"label": label, "kind": "kill", "skip": skip}]}))
     if child := os.fork():
         return os.waitpid(child, 0)[1]
-    live(base / "tier", FaultyCalls(PlannedFaults(plan, fired=Path(fired) if fired else None)))
+    live(base / "tier", FaultyCalls(PlannedFaults(plan, fired=journal())))
     os._exit(0)
 
 

@@ -15,6 +15,7 @@ import pytest
 from cachefs.faults import FIRED_VARIABLE, PLAN_VARIABLE, Fault, Faults, PlannedFaults, planned
 from mows.errors import ConfigError
 from mows.faults import LABELS, planned_faults
+from tests.fired import journal
 
 
 def write(path: Path, *faults: dict[str, object], seed: int = 1) -> Path:
@@ -114,7 +115,9 @@ async def test_on_the_loop_it_sleeps_without_blocking_it(tmp_path: Path) -> None
 
 
 def test_the_clock_jumps_both_ways(tmp_path: Path) -> None:
-    faults = PlannedFaults(write(tmp_path / "plan", {"label": "clock", "kind": "jump", "seconds": -7200}))
+    faults = PlannedFaults(
+        write(tmp_path / "plan", {"label": "clock", "kind": "jump", "seconds": -7200}), fired=journal()
+    )
     assert faults.time() == pytest.approx(time.time() - 7200, abs=600)
     write(tmp_path / "plan", {"label": "clock", "kind": "jump", "seconds": 7200})
     assert faults.time() == pytest.approx(time.time() + 7200, abs=600)

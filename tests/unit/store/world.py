@@ -15,6 +15,7 @@ from cachefs.store.crc64 import crc64
 from cachefs.store.layout import blob_paths
 from cachefs.store.oscalls import Calls, Step
 from cachefs.types import BlobId, BlobKey, ObjectInfo
+from tests.fired import note
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -128,5 +129,6 @@ class FailingCalls(Calls):
                 return call(fd, data[: len(data) // 2], offset)  # type: ignore[call-arg, arg-type, index]  # a pwrite
             else:
                 self.times -= 1
+                note(step.label)
                 raise OSError(self.error, os.strerror(self.error))
         return call(*args, **kwargs)
