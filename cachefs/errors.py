@@ -45,6 +45,8 @@ changing anything; ``hint`` says what a person can do about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -182,11 +184,27 @@ class StoreError(CacheError):
     code = "store_error"
 
 
+@dataclass(frozen=True, slots=True)
+class InTheWay:
+    """A blob that could make room and may not be evicted."""
+
+    blob_id: str
+    uri: str
+    size_bytes: int
+    """Blocks that it occupies."""
+    held_by: tuple[str, ...]
+    """``open``, and the names of those who pinned it."""
+
+
 class NoSpace(StoreError):
-    """No tier has room and nothing can be evicted."""
+    """No tier has room and nothing can be evicted. `in_the_way` names what could not, where somebody asked before."""
 
     code = "no_space"
     default_hint = "raise a tier's capacity, or close files and release leases"
+
+    def __init__(self, message: str, *, hint: str | None = None, in_the_way: Iterable[InTheWay] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.in_the_way = tuple(in_the_way)
 
 
 class TierUnavailable(StoreError):

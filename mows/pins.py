@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from cachefs.errors import InTheWay, NoSpace
 from cachefs.types import BlobId, ObjectInfo
 from mows import leases
 from mows.leases import Lease
@@ -44,7 +45,14 @@ class Pins:
         self._apply({lease.holder: self._without_evicted(lease) for lease in kept})
 
     async def hold_objects(self, holder: str, infos: Sequence[ObjectInfo], lease_seconds: float) -> None:
-        """Keep the blobs of these objects, which need not be in the cache yet. Raises StoreError."""
+        """Keep the blobs of these objects, which need not be in the cache yet.
+
+        Raises StoreError; NoSpace when they do not all fit beside what is in use, with the leases that are in the way.
+        """
+        try:
+            await to_the_end(self._store.admit, infos)
+        except NoSpace as error:
+            raise NoSpace(str(error), hint=error.hint, in_the_way=map(self._with_leases, error.in_the_way)) from None
         pinned: list[BlobId] = []
         try:
             await to_the_end(self._pin_objects, infos, pinned)
@@ -101,6 +109,11 @@ class Pins:
     def _pin_objects(self, infos: Sequence[ObjectInfo], pinned: list[BlobId]) -> None:
         for info in infos:
             pinned.append(self._store.pin_object(info))  # noqa: PERF401 the caller undoes what was done when one fails
+
+    def _with_leases(self, way: InTheWay) -> InTheWay:
+        """The store knows one holder for all leases."""
+        names = sorted(lease.holder for lease in self._leases.values() if way.blob_id in lease.blob_ids)
+        return dataclasses.replace(way, held_by=(*way.held_by[: "open" in way.held_by], *names))
 
     def _without_evicted(self, lease: Lease) -> Lease:
         return dataclasses.replace(lease, blob_ids=frozenset(filter(self._store.pin, lease.blob_ids)))

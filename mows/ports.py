@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,10 @@ class ObjectCache(Protocol):
 
 class Pinning(Protocol):
     """What keeps blobs from eviction. Pins do not survive the process. Any thread."""
+
+    def admit(self, infos: Sequence[ObjectInfo]) -> None:
+        """Raises NoSpace when these objects would not all fit beside what is open or pinned. Quick; not on the loop."""
+        ...
 
     def pin_object(self, info: ObjectInfo) -> BlobId:
         """Pin the blob of this object; an empty one is made when there is none. Blocks on the disk. StoreError."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cachefs.errors import NoSpace
 from cachefs.operations import Operations
 from cachefs.origin import Source
 from cachefs.ports import Origin
@@ -83,6 +84,8 @@ class Prewarm:
         self._start: FillStart | None = None
         self._fetched = ByteCounter()
         self._error: BaseException | None = None
+        self._admitted = asyncio.Event()  # set when it fits, or has ended
+        self._admitted_all = False
         self._changed = asyncio.Event()  # set, and replaced, when the state changes
 
     @property
@@ -114,6 +117,14 @@ class Prewarm:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._changed.wait()
+
+    async def admitted(self, timeout_seconds: float) -> None:
+        """Wait until it is known that everything fits, but no longer than this. Raises NoSpace when it does not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._admitted.wait()
+        if isinstance(self._error, NoSpace) and not self._admitted_all:
+            raise self._error
 
     async def status(self) -> PrewarmStatus:
         """Everything about it, now."""
@@ -149,12 +160,15 @@ class Prewarm:
         self._start = FillStart(services.clock(), (await asyncio.to_thread(self._count)).local)
         self._go(PrewarmState.WARMING)
         await services.pins.hold_objects(self.holder, self._infos(), self._lease_seconds)
+        self._admitted_all = True
+        self._admitted.set()
         for source, files in self._files.items():
             await services.filler.fill(files, opened[source], self._fetched.add)
 
     def _finish(self, state: PrewarmState, error: BaseException | None = None) -> None:
         self._error = error
         self.finished_at = self._services.clock()
+        self._admitted.set()
         self._go(state)
 
     def _go(self, state: PrewarmState) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cachefs.store import Store
 from cachefs.types import BlobId, ObjectInfo
 
@@ -13,6 +15,10 @@ class StorePins:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def admit(self, infos: Sequence[ObjectInfo]) -> None:
+        """See `Pinning.admit`."""
+        self._store.admit(infos)
 
     def pin_object(self, info: ObjectInfo) -> BlobId:
         """See `Pinning.pin_object`."""

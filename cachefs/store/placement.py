@@ -20,6 +20,8 @@ class TierRoom:
     room_bytes: int
     """Without evicting anything and without what open blobs still want; negative when those want too much."""
     evictable_bytes: int
+    now_bytes: int = 0
+    """Without evicting anything, whatever open blobs still want."""
 
 
 @dataclass(frozen=True, slots=True)

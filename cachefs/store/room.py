@@ -162,6 +162,7 @@ class Room:
             return last
         return TierRoom(
             capacity_bytes,
+            now_bytes=headroom_bytes,
             room_bytes=headroom_bytes - self._catalog.wanted_bytes(number),
             evictable_bytes=sum(candidate.allocated_bytes for candidate in self._catalog.candidates(number)),
         )

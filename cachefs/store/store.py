@@ -10,11 +10,11 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 
 from cachefs.errors import CorruptBlob, NoSpace, StoreError, TierUnavailable
-from cachefs.store import placement
+from cachefs.store import admission, placement
 from cachefs.store.blob import Blob
 from cachefs.store.catalog import Catalog, Entry
 from cachefs.store.claim import check_apart
@@ -82,6 +82,16 @@ class Store:
         """
         meta = Meta(BlobKey.of(info, self._chunk_bytes), self._boot_id, info.crc64)
         return self._acquire_existing(meta) or self._create(meta)
+
+    def admit(self, infos: Iterable[ObjectInfo]) -> None:
+        """Raises NoSpace when these objects would not all fit beside what is open or pinned.
+
+        Promises nothing and evicts nothing.
+        """
+        keys = [BlobKey.of(info, self._chunk_bytes) for info in infos]
+        rooms = [room.now_bytes for room in self._room.overview()]
+        with self._lock:
+            admission.check(admission.needs_of(keys, self._catalog), self._catalog, rooms)
 
     def find(self, info: ObjectInfo) -> BlobStatus | None:
         """The blob that caches `info`, if there is one. Takes no reference."""

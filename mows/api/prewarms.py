@@ -9,12 +9,17 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
+from cachefs.errors import NoSpace
 from mows.api import convert, models
 from mows.api.services import Services
 from mows.prewarm import FINISHED, Prewarm
 
 EVENT_INTERVAL_SECONDS = 0.5
 """Often enough for a progress bar, and nothing to a daemon that moves gigabytes."""
+
+
+ADMISSION_SECONDS = 5.0
+"""A listing of 10,000 objects takes 2 to 3 s."""
 
 
 def router(services: Services) -> APIRouter:
@@ -30,8 +35,17 @@ def router(services: Services) -> APIRouter:
 
     @routes.post("", status_code=HTTPStatus.CREATED)
     async def post_prewarm(body: models.PrewarmRequest, response: Response) -> models.Prewarm:
-        """Begin to fill the cache with all files of these sources. Answers at once."""
+        """Begin to fill the cache with all files of these sources.
+
+        Answers once they are listed, and 507 when they do not fit; with more to list than some seconds take, the answer
+        does not wait for it, and the prewarm fails later.
+        """
         job = prewarms.start(body.sources, body.lease)
+        try:
+            await job.admitted(ADMISSION_SECONDS)
+        except NoSpace:  # refused: there is no such prewarm
+            await prewarms.delete(job.prewarm_id)
+            raise
         response.headers["Location"] = f"/v1/prewarms/{job.prewarm_id}"
         return convert.prewarm(await job.status())
 

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from cachefs.errors import CacheError
+from cachefs.errors import CacheError, InTheWay, NoSpace
 from mows import logs
 from mows.errors import InvalidRequest, NotFound, http_status
 
@@ -32,7 +32,12 @@ def problem(status: int, code: str, detail: str, hint: str, **more: object) -> J
 
 def problem_of(error: CacheError) -> JSONResponse:
     """The problem document of an error in the tree."""
-    return problem(http_status(error), error.code, str(error), error.hint, retryable=error.retryable)
+    more = {"in_the_way": [_in_the_way(way) for way in error.in_the_way]} if isinstance(error, NoSpace) else {}
+    return problem(http_status(error), error.code, str(error), error.hint, retryable=error.retryable, **more)
+
+
+def _in_the_way(way: InTheWay) -> dict[str, object]:
+    return {"blob": way.blob_id, "source": way.uri, "bytes": way.size_bytes, "held_by": way.held_by}
 
 
 def install(app: FastAPI) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cachefs.errors import NoSpace
+from cachefs.errors import InTheWay, NoSpace
 from tests.contract.api_client import Api, problem, running_api
 from tests.unit.mows.twins import SOURCE
 
@@ -38,7 +38,8 @@ async def test_from_post_to_warm(api: Api) -> None:
     assert response.status_code == 201
     started = response.json()
     assert response.headers["location"] == f"/v1/prewarms/{started['id']}"
-    assert (started["sources"], started["state"]) == ([SOURCE], "pending")
+    assert started["sources"] == [SOURCE]
+    assert started["state"] in {"warming", "warm"}  # it was listed, and fits
 
     *before, (name, last) = await events(api, started["id"])
     assert {kind for kind, _ in before} <= {"progress"}
@@ -64,6 +65,18 @@ async def test_a_prewarm_that_fails_says_why(api: Api) -> None:
     started = await api.post("/v1/prewarms", {"sources": [SOURCE]})
     name, last = (await events(api, started["id"]))[-1]
     assert (name, last["error"]["code"]) == ("failed", "no_space")
+
+
+async def test_what_cannot_fit_is_refused_with_what_is_in_the_way(api: Api) -> None:
+    ways = [InTheWay("b" * 32, "memory://bucket/other", 8192, ("open",))]
+    api.node.cache.failures["admit"] = NoSpace("4096 bytes are to be kept", hint="let go", in_the_way=ways)
+    response = await api.http.post("/v1/prewarms", json={"sources": [SOURCE]})
+    assert response.status_code == 507
+    problem = response.json()
+    assert (problem["code"], problem["hint"]) == ("no_space", "let go")
+    (way,) = problem["in_the_way"]
+    assert way == {"blob": "b" * 32, "source": "memory://bucket/other", "bytes": 8192, "held_by": ["open"]}
+    assert (await api.http.get("/v1/prewarms")).json() == {"prewarms": []}
 
 
 async def test_delete_is_idempotent_and_ends_the_stream(api: Api) -> None:

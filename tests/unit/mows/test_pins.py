@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cachefs.errors import NoSpace
+from cachefs.errors import InTheWay, NoSpace
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.types import ObjectInfo
 from mows.pins import Pins
@@ -115,4 +115,17 @@ async def test_no_room_for_one_object_leaves_nothing_pinned_for_the_others(
     cache.failures["pin b"] = NoSpace("b is larger than every tier")
     with pytest.raises(NoSpace):
         await pins.hold_objects("prewarm:1", [A, c, B], 10.0)
+    assert pinned(cache) == {"a"}
+
+
+async def test_what_does_not_fit_is_refused_and_the_leases_in_the_way_are_named(
+    tmp_path: Path, cache: MemoryCache, now: Clock
+) -> None:
+    pins = make(cache, tmp_path, now)
+    await pins.hold_objects("prewarm:one", [A], 60.0)
+    ways = [InTheWay(cache.blob_id(A), A.uri, 1, ("open", "leases")), InTheWay("z", "z", 1, ("open",))]
+    cache.failures["admit"] = NoSpace("full", in_the_way=ways)
+    with pytest.raises(NoSpace) as caught:
+        await pins.hold_objects("prewarm:two", [B], 60.0)
+    assert [way.held_by for way in caught.value.in_the_way] == [("open", "prewarm:one"), ("open",)]
     assert pinned(cache) == {"a"}

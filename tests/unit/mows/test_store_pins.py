@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cachefs.errors import NoSpace
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.store import Store, TierSettings
 from cachefs.types import BlobId, ObjectInfo
@@ -41,3 +42,8 @@ def test_a_blob_that_is_gone(store: Store, info: ObjectInfo) -> None:
     assert not pins.pin(BlobId("f" * 32))
     pins.unpin(BlobId("f" * 32))
     assert pins.pin(pins.pin_object(info))
+
+
+def test_objects_that_no_tier_can_hold_are_not_admitted(store: Store) -> None:
+    with pytest.raises(NoSpace):
+        StorePins(store).admit([MemoryOrigin().put("large", bytes(2 << 20))])

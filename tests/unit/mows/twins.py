@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,6 +107,10 @@ class MemoryCache:
         blob_id = self.blob_id(info)
         self.blobs_by_id[blob_id] = BlobKey.of(info, CHUNK_BYTES)
         return blob_id
+
+    def admit(self, infos: Sequence[ObjectInfo]) -> None:
+        if "admit" in self.failures:
+            raise self.failures["admit"]
 
     def pin_object(self, info: ObjectInfo) -> BlobId:
         if f"pin {info.key}" in self.failures:
