@@ -83,11 +83,13 @@ class Attachment:
         self._origin = self._resources.enter_context(LateOrigin(services.origins, self._source))
         shown = services.records.shown(self._place.mount_id)
         with services.operations.watched("restore", KERNEL_SECONDS, source=self._source.uri):
-            if shown is not None:
-                self.kernel = services.mounter.take_over(self._place, shown, self._origin, self._account)
-            self.adopted = self.kernel is not None
-            if not self.adopted:
-                services.mounter.take_away(self._place)
+            try:
+                if shown is not None:
+                    self.kernel = services.mounter.take_over(self._place, shown, self._origin, self._account)
+            finally:  # after a bug, too: its readers would wait for somebody to serve them
+                self.adopted = self.kernel is not None
+                if not self.adopted:
+                    services.mounter.take_away(self._place)
         if self.kernel is None and shown is not None:
             self._mount(shown)
         return None if shown is None else shown.snapshot

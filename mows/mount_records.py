@@ -83,10 +83,14 @@ class MountRecords:
             return None
 
     def remove(self, mount_id: str) -> None:
-        """Forget a mount. Without effect when there is no record of it."""
+        """Forget a mount. Without effect when there is no record of it; a WARNING when it cannot be removed."""
         directory = self._directory / mount_id
-        with suppress(FileNotFoundError):
+        try:
             (directory / RECORD).unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # there is none
+        except OSError as error:
+            logs.warn(log, "record not removed, a restart would mount it again", mount=mount_id, reason=str(error))
         shutil.rmtree(directory, ignore_errors=True)
 
     def found(self) -> list[MountRecord]:
