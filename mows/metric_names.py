@@ -65,6 +65,9 @@ STORE_CORRUPT_CHUNKS = _counter("store_corrupt_chunks", "Chunks without the hash
 STORE_CORRUPT_BLOBS = _counter("store_corrupt_blobs", "Whole objects without the origin's checksum; fetched again.")
 STORE_DROPPED_BLOBS = _counter("store_dropped_blobs", "Damaged or half deleted blobs removed at start.")
 STORE_NO_SPACE = _counter("store_no_space", "Requests for room that no eviction could satisfy.")
+STORE_VERIFIED_BYTES = _counter(
+    "store_verified_bytes", "Bytes compared with their hash: after an unclean stop, or because somebody asked."
+)
 
 FETCHED_BYTES = _counter("fetched_bytes", "Bytes of chunks that landed, by where they came from.", "source")
 FETCH_WAITS = _counter("fetch_waits", "Reads that had to wait for bytes.")

@@ -123,6 +123,7 @@ def _store(statistics: StoreStatistics) -> Iterator[Sample]:
     yield names.STORE_CORRUPT_BLOBS, statistics.corrupt_blobs, ()
     yield names.STORE_DROPPED_BLOBS, statistics.dropped_blobs, ()
     yield names.STORE_NO_SPACE, statistics.no_space, ()
+    yield names.STORE_VERIFIED_BYTES, statistics.verified_bytes, ()
 
 
 def _tiers(tiers: Iterable[TierStatistics]) -> Iterator[Sample]:

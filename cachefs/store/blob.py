@@ -284,6 +284,7 @@ class Blob:
             return True
         try:
             digest = hash_range(self.calls, self.fd, self.key.chunk_range(chunk)).digest
+            self._counters.add(Event.VERIFIED_BYTES, len(self.key.chunk_range(chunk)))
         except OSError as error:
             self.tier.fault(Step.DATA_READ, error)
             digest = b""

@@ -17,6 +17,7 @@ class Event(Enum):
     CORRUPT_BLOBS = auto()
     DROPPED_BLOBS = auto()
     NO_SPACE = auto()
+    VERIFIED_BYTES = auto()
 
 
 class Counters:

@@ -88,3 +88,5 @@ class StoreStatistics:
     """Directories that were half deleted or damaged, and were removed as a miss."""
     no_space: int
     """Requests for room that no eviction could satisfy."""
+    verified_bytes: int = 0
+    """Bytes that were here and were compared with their hash, right or wrong."""

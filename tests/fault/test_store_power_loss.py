@@ -125,6 +125,7 @@ def test_what_was_not_lost_is_not_fetched_again(tmp_path: Path) -> None:
     store = open_store(tmp_path, boot_id="after")
     blob = store.acquire(INFO)
     assert [blob.verify(chunk) for chunk in range(4)] == [True, False, False, True]
+    assert store.statistics().verified_bytes == len(DATA)
     store.close()
 
 
