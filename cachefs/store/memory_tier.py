@@ -19,7 +19,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from cachefs.store.file_systems import file_system_of, nearest_existing
+from cachefs.store.file_systems import file_system_of, nearest_existing, unescaped
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,9 @@ def _has_room(path: Path, capacity_bytes: int) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
-    mounted = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return any(fields[:2] == [NAME, str(path)] for fields in mounted)
+    mounts = os.fsdecode(Path("/proc/self/mounts").read_bytes()).split("\n")
+    mounted = [[unescaped(field) for field in line.split(" ")[:2]] for line in mounts]
+    return [NAME, str(path)] in mounted
 
 
 def _mount(path: Path, capacity_bytes: int, how: str) -> bool:

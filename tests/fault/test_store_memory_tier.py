@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cachefs.origin.memory import MemoryOrigin
-from cachefs.store import Store, TierSettings, give_huge_pages, host_takes_free_pages, take_back
+from cachefs.store import Store, TierSettings, file_system_of, give_huge_pages, host_takes_free_pages, take_back
 from cachefs.store.memory_tier import SLACK_BYTES
 
 CHUNK = 2 << 20
@@ -70,6 +70,17 @@ def test_take_back_gives_back_only_what_is_ours(memory: Path) -> None:
     take_back(tier)
     take_back(memory)
     assert memory.is_mount()
+
+
+@pytest.mark.parametrize("name", ["with blank", "größe", "back\\slash", "tab\there"])
+def test_a_path_that_the_kernel_writes_with_escapes_is_known_again(memory: Path, name: str) -> None:
+    tier = memory / name
+    assert give_huge_pages(tier, CAPACITY, CHUNK)
+    assert give_huge_pages(tier, 2 * CAPACITY, CHUNK)
+    assert size_of(tier) == 2 * CAPACITY + SLACK_BYTES
+    assert file_system_of(tier) == "tmpfs"
+    take_back(tier)
+    assert not tier.is_mount()
 
 
 def test_a_tier_in_use_keeps_its_blobs(memory: Path) -> None:
