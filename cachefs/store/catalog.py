@@ -10,7 +10,7 @@ and the store hands out a reservation only where used + reserved stays within th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from cachefs.store.blob import Blob
@@ -73,10 +73,16 @@ class Account:
     leaving: int = 0
 
 
+def unknown_copies(_: BlobId) -> int:
+    """Nobody knows how many other nodes have a blob."""
+    return 0
+
+
 class Catalog:
     """All blobs of all tiers."""
 
-    def __init__(self, tiers: int) -> None:
+    def __init__(self, tiers: int, copies: Callable[[BlobId], int] = unknown_copies) -> None:
+        self._copies = copies
         self.accounts = tuple(Account() for _ in range(tiers))
         self._entries: dict[BlobId, Entry] = {}
 
@@ -152,7 +158,7 @@ class Catalog:
     def candidates(self, tier: int) -> list[Candidate]:
         """What may be evicted from a tier."""
         return [
-            Candidate(entry.blob_id, entry.allocated_bytes, entry.last_used)
+            Candidate(entry.blob_id, entry.allocated_bytes, entry.last_used, self._copies(entry.blob_id))
             for entry in self._entries.values()
             if entry.tier == tier and entry.evictable
         ]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from cachefs.store.values import TierSettings
 from cachefs.types import BlobId
 
+ALIKE_SECONDS = 60.0
+"""Blobs used within the same minute are equally cold: the shards of one model are, and a restart makes them so."""
+
 BLOCK_BYTES = 4096
 """What tmpfs, ext4 and xfs allocate in, by default."""
 
@@ -31,6 +34,8 @@ class Candidate:
     blob_id: BlobId
     allocated_bytes: int
     last_used: float
+    copies: int = 0
+    """Other nodes that have it; 0 where nobody knows."""
 
 
 def blocks(size_bytes: int) -> int:
@@ -68,9 +73,17 @@ def preference(need_bytes: int, rooms: Sequence[TierRoom]) -> list[int]:
 
 
 def choose_victims(candidates: Iterable[Candidate], need_bytes: int) -> list[BlobId]:
-    """The coldest blobs that together free `need_bytes`; all when that is not enough."""
+    """The coldest blobs that together free `need_bytes`; all when that is not enough.
+
+    Among those last used within the same `ALIKE_SECONDS` the one with most copies goes first, so that the last copy in
+    the swarm is kept longest.
+    """
+
+    def coldness(candidate: Candidate) -> tuple[float, int, float]:
+        return candidate.last_used // ALIKE_SECONDS, -candidate.copies, candidate.last_used
+
     victims: list[BlobId] = []
-    for candidate in sorted(candidates, key=lambda candidate: candidate.last_used):
+    for candidate in sorted(candidates, key=coldness):
         if need_bytes <= 0:
             break
         victims.append(candidate.blob_id)

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from cachefs.errors import CorruptBlob, NoSpace, StoreError, TierUnavailable
 from cachefs.store import admission, placement
 from cachefs.store.blob import Blob
-from cachefs.store.catalog import Catalog, Entry
+from cachefs.store.catalog import Catalog, Entry, unknown_copies
 from cachefs.store.claim import check_apart
 from cachefs.store.counters import Counters
 from cachefs.store.index import index_bytes
@@ -40,7 +40,8 @@ class Store:
     Opening takes the directories, the fastest first, and takes up the blobs of earlier runs. It raises InvalidTier or
     FormatTooNew, and then holds nothing. `clock` gives Unix time: only the order of evictions depends on it, and it
     must mean the same after a restart. `monotonic` says how long a tier in trouble has been quiet. `boot_id` is the
-    kernel's unless a test says otherwise.
+    kernel's unless a test says otherwise. `copies` says how many other nodes have a blob, 0 where it does not know; it
+    is asked under the store's lock, so it must be quick.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Store:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         boot_id: str | None = None,
+        copies: Callable[[BlobId], int] = unknown_copies,
     ) -> None:
         self._chunk_bytes = chunk_bytes
         self._calls = calls or Calls()
@@ -59,7 +61,7 @@ class Store:
         self._boot_id = boot_id or read_boot_id()
         self._counters = Counters()
         self._lock = threading.Lock()  # guards _catalog, and which blobs are open; taken before any blob's lock
-        self._catalog = Catalog(len(tiers))
+        self._catalog = Catalog(len(tiers), copies)
         self._tiers = _open_tiers(tiers, self._calls, monotonic)
         self._turns = itertools.count()
         shedding = Shedding(self._lock, self._catalog, self._counters, self._measure, self.release)

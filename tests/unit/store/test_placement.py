@@ -49,6 +49,15 @@ def test_victims_are_the_coldest_that_suffice() -> None:
     assert choose_victims(blobs, 15) == ["cold", "cool"]
 
 
+def test_among_equals_the_one_with_most_copies_goes_first() -> None:
+    blobs = [Candidate(BlobId(name), 10, when, copies) for name, when, copies in LAST_COPIES]
+    assert choose_victims(blobs, 15) == ["older", "three"]
+    assert choose_victims(blobs, 40) == ["older", "three", "two", "last"]
+
+
+LAST_COPIES = [("last", 61.0, 0), ("two", 62.0, 2), ("three", 63.0, 3), ("older", 59.0, 0)]
+
+
 def test_all_go_when_they_do_not_suffice() -> None:
     assert choose_victims([candidate("cold", 10, 1.0)], 11) == ["cold"]
 

@@ -77,6 +77,17 @@ def test_the_coldest_blob_goes_for_a_new_one(store: Store) -> None:
     assert statistics.evicted_bytes >= len(DATA)
 
 
+def test_the_last_copy_in_the_swarm_stays_longest(tmp_path: Path, ticks: Callable[[], float]) -> None:
+    first, second, third = (describe(name, DATA) for name in "abc")
+    elsewhere = {blob_id_of(second): 2}
+    tiers = [TierSettings(tmp_path, CAPACITY)]
+    store = Store(tiers, chunk_bytes=CHUNK_BYTES, clock=lambda: ticks() / 1000, copies=lambda b: elsewhere.get(b, 0))
+    for info in (first, second, third):
+        fill(store, info, DATA)
+    assert [store.find(info) is not None for info in (first, second, third)] == [True, False, True]
+    store.close()
+
+
 def test_use_is_remembered_across_a_restart(tmp_path: Path, ticks: Callable[[], float]) -> None:
     infos = [describe(name, DATA) for name in "abc"]
     store = open_store(tmp_path, capacity_bytes=CAPACITY, clock=ticks)
