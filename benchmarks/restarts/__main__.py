@@ -71,7 +71,7 @@ def as_text(report: Report) -> str:
 def _load(load: Disturbed) -> str:
     stalls = ", ".join(f"{one.way} {one.longest_stall_seconds:.2f} s" for one in load.readings)
     return (
-        f"cold load, {load.ends} x {load.signal}: {load.failures} failed files, {load.wrong} wrong; longest stalls: "
+        f"cold load, {load.ends} x {load.signal}, {load.takeovers} takeovers: {load.failures} failed files, {load.wrong} wrong; longest stalls: "
         f"{stalls} (goal: < {GOAL_SECONDS:g} s)"
     )
 

@@ -28,6 +28,8 @@ class Disturbed:
     signal: str
     ends: int
     """Of daemons, while somebody read."""
+    takeovers: int
+    """Daemons that came so far as to serve; when fewer than `ends`, a stall was as long as several starts."""
     readings: Sequence[Reading]
     wrong: int
     """Files whose digest was not the source's; failed ones are counted as `failures`."""
@@ -100,7 +102,9 @@ def disturbed(stage: Stage, number: signal.Signals, *, ends: int, rng: random.Ra
     readings = [reader.finish() for reader in readers]
     stage.server.call("faults.limit_bandwidth")
     stage.daemon.wait_ready()
-    return Disturbed(number.name, ended, readings, wrong_files(readings, stage.digests), stage.log.count(" ERROR "))
+    takeovers = sum("taken over" in line and f"mount={mount_id} " in line for line in stage.log.splitlines())
+    wrong, errors = wrong_files(readings, stage.digests), stage.log.count(" ERROR ")
+    return Disturbed(number.name, ended, takeovers, readings, wrong, errors)
 
 
 def forget(stage: Stage, number: signal.Signals) -> None:

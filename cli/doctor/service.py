@@ -11,6 +11,10 @@ from cli.doctor.finding import Finding, fail, ok, warn
 from cli.documents import Peers
 from cli.endpoint import Endpoint
 from cli.errors import CliError
+from mows.errors import KeeperUnavailable
+from mows.keeping import Keeper
+
+KEEPER_SECONDS = 2.0
 
 
 def daemon(endpoint: Endpoint) -> Finding:
@@ -30,6 +34,24 @@ def peers(endpoint: Endpoint) -> Peers | None:
             return api.peers()
     except CliError:
         return None
+
+
+def keeper(path: Path | None) -> Finding:
+    """Whether mounts outlive the daemon: a keeper answers at `path`."""
+    if path is None:
+        return warn(
+            "keeper",
+            "daemon.keeper is not set: mounts end with the daemon",
+            "run one; see deploy/systemd/mows-keeper.service",
+        )
+    client = Keeper(path, timeout_seconds=KEEPER_SECONDS)
+    try:
+        held = client.names()
+    except KeeperUnavailable as error:
+        return fail("keeper", str(error), error.hint)
+    finally:
+        client.close()
+    return ok("keeper", f"{path} answers and holds {len(held)} mounts")
 
 
 def directories(state_dir: Path, socket: Path) -> Iterator[Finding]:

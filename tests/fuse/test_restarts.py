@@ -20,6 +20,7 @@ def report() -> Report:
 
 
 def test_no_read_fails_and_no_byte_is_wrong(report: Report) -> None:
+    """SEMANTICS S27: `kill -9` of the daemon, or its replacement, is a pause for readers."""
     assert report.clean, as_text(report)
     assert report.killed.ends > 0
     assert report.replaced.ends > 0
@@ -46,6 +47,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 def test_without_a_keeper_the_next_daemon_mounts_anew_by_itself(home: Home) -> None:
+    """SEMANTICS S28."""
     with running(home) as first:
         first.put_mount(refresh_seconds=0)
         first.stop(signal.SIGKILL)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cli.doctor.configuration import read
 from cli.doctor.finding import Level
-from cli.doctor.service import daemon, directories, writable
+from cli.doctor.service import daemon, directories, keeper, writable
 from cli.endpoint import Endpoint
 
 
@@ -36,3 +36,9 @@ def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
     finding, config = read(tmp_path / "none.yaml", {})
     assert (finding.level, config) == (Level.FAIL, None)
     assert str(tmp_path / "none.yaml") in finding.message
+
+
+def test_no_keeper_is_a_warning_and_one_that_does_not_answer_a_failure(tmp_path: Path) -> None:
+    assert keeper(None).level is Level.WARN
+    finding = keeper(tmp_path / "keeper.sock")
+    assert (finding.level, "start the keeper" in finding.remedy) == (Level.FAIL, True)
