@@ -21,12 +21,13 @@ from pathlib import Path
 from cachefs.errors import CorruptBlob, StoreError
 from cachefs.store import layout
 from cachefs.store.claim import claim
+from cachefs.store.examining import examine, find
 from cachefs.store.file_systems import mount_point_of
 from cachefs.store.health import Finding, Health
 from cachefs.store.index import Index, create_index, index_bytes
 from cachefs.store.layout import BlobPaths, blob_paths
 from cachefs.store.meta import Meta, read_meta, write_meta
-from cachefs.store.oscalls import Calls, Step, closing_fd, store_error, write_all
+from cachefs.store.oscalls import Calls, Step, closing_fd, store_error
 from cachefs.store.values import TierSettings
 from cachefs.types import BlobId
 
@@ -38,10 +39,6 @@ STAT_BLOCK_BYTES = 512
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _OPEN = os.O_RDWR | os.O_CLOEXEC
 _OPEN_READ_ONLY = os.O_RDONLY | os.O_CLOEXEC
-_PROBE_NAME = "probe"
-_PROBE_BYTES = 4096
-_LEAST_FREE_BYTES = 64 << 10
-"""Below it a file system is full, whatever `min_free` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +147,8 @@ class Tier:
 
     def examine(self) -> Finding:
         """Look at the directory: quickly while all is well, by writing a file while it is not. Blocks."""
-        if (finding := self._find_it()).gone:
-            return finding
-        try:
-            status = self._calls(Step.FREE_SPACE, os.statvfs, self.path)
-            if status.f_flag & os.ST_RDONLY:
-                return Finding("its file system is read-only; remount it for writing")
-            floor_bytes = max(self.settings.min_free_bytes, _LEAST_FREE_BYTES)
-            if (free_bytes := status.f_bavail * status.f_frsize) < floor_bytes:
-                return Finding(f"its file system is full: {free_bytes} bytes are free; make room in it")
-            if self._health.trouble:
-                self._write_probe()
-        except OSError as error:
-            return Finding(f"cannot be used: {error.strerror or error}")
-        return Finding()
+        finding = self._find_it()
+        return finding if finding.gone else examine(self.settings, self._calls, write=bool(self._health.trouble))
 
     def free_bytes(self) -> int:
         """Free space of the file system, as an unprivileged user sees it. Raises TierUnavailable."""
@@ -303,25 +288,7 @@ class Tier:
         return self.path.parent if self.settings.own_file_system else self.path
 
     def _find_it(self) -> Finding:
-        """Whether the path still leads to the directory that was taken."""
-        gone = Finding("its directory has vanished; mount its file system again", gone=True)
-        if self._lock_fd < 0:
-            return gone
-        try:
-            found, taken = os.stat(self.path / layout.FORMAT_NAME), os.fstat(self._lock_fd)
-            same = os.path.samestat(found, taken) and (self.path / "blobs").is_dir()
-        except OSError as error:
-            same = error.errno not in {errno.ENOENT, errno.ENOTDIR}
-        return Finding() if same else gone
-
-    def _write_probe(self) -> None:
-        probe = self.path / _PROBE_NAME
-        fd = self._calls(Step.PROBE, os.open, probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            with closing_fd(fd):
-                write_all(self._calls, Step.PROBE, fd, bytes(_PROBE_BYTES), 0)
-        finally:
-            probe.unlink()
+        return find(self.path, self._lock_fd)
 
     def _create_files(self, paths: BlobPaths, meta: Meta) -> None:
         data_fd = self._calls(Step.DATA_CREATE, os.open, paths.data, _CREATE, 0o600)
