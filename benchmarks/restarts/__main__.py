@@ -70,10 +70,9 @@ def as_text(report: Report) -> str:
 
 def _load(load: Disturbed) -> str:
     stalls = ", ".join(f"{one.way} {one.longest_stall_seconds:.2f} s" for one in load.readings)
-    return (
-        f"cold load, {load.ends} x {load.signal}, {load.takeovers} takeovers: {load.failures} failed files, {load.wrong} wrong; longest stalls: "
-        f"{stalls} (goal: < {GOAL_SECONDS:g} s)"
-    )
+    ended = f"{load.ends} x {load.signal}, {load.takeovers} takeovers"
+    failed = f"{load.failures} failed files, {load.wrong} wrong"
+    return f"cold load, {ended}: {failed}; longest stalls: {stalls} (goal: < {GOAL_SECONDS:g} s)"
 
 
 def _warm(warm: Warm) -> str:
