@@ -15,8 +15,10 @@ from benchmarks.restarts.stage import Reader, Stage, drop_page_cache
 WAYS = ("read", "read", "mmap", "mmap")
 SERVING_SECONDS = 0.4
 """How much of a daemon's life is left for the load, about, when it is killed in the middle of it."""
-LIFE_SECONDS = (0.2, 1.5)
-"""Shortest and longest time between two ends of a daemon, its start included: some die before they serve."""
+LIFE_SECONDS = (0.0, 1.0)
+"""Shortest and longest time for which a daemon serves the mount before it ends."""
+START_SECONDS = 30.0
+"""A daemon that has not taken the mount over by then never will."""
 LOST_PAGES, LOST_RECORDS = 5, 4
 """Of each blob, in the power cut."""
 
@@ -29,7 +31,7 @@ class Disturbed:
     ends: int
     """Of daemons, while somebody read."""
     takeovers: int
-    """Daemons that came so far as to serve; when fewer than `ends`, a stall was as long as several starts."""
+    """Daemons that went on with the mount."""
     readings: Sequence[Reading]
     wrong: int
     """Files whose digest was not the source's; failed ones are counted as `failures`."""
@@ -99,12 +101,21 @@ def disturbed(stage: Stage, number: signal.Signals, *, ends: int, rng: random.Ra
         time.sleep(rng.uniform(*LIFE_SECONDS))
         stage.replace(number)
         ended += 1
+        _wait_for_takeover(stage, mount_id, ended)
     readings = [reader.finish() for reader in readers]
     stage.server.call("faults.limit_bandwidth")
     stage.daemon.wait_ready()
-    takeovers = sum("taken over" in line and f"mount={mount_id} " in line for line in stage.log.splitlines())
+    takeovers = _takeovers(stage, mount_id)
     wrong, errors = wrong_files(readings, stage.digests), stage.log.count(" ERROR ")
     return Disturbed(number.name, ended, takeovers, readings, wrong, errors)
+
+
+def _wait_for_takeover(stage: Stage, mount_id: str, count: int) -> None:
+    stage.daemon.wait_until(lambda: _takeovers(stage, mount_id) >= count, timeout_seconds=START_SECONDS)
+
+
+def _takeovers(stage: Stage, mount_id: str) -> int:
+    return sum("taken over" in line and f"mount={mount_id} " in line for line in stage.log.splitlines())
 
 
 def forget(stage: Stage, number: signal.Signals) -> None:
