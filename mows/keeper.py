@@ -33,7 +33,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-NAME_BYTES = 128
+NAME_BYTES = 144
 NOTE_BYTES = 64 * 1024
 MESSAGE_BYTES = NOTE_BYTES + 1024
 HELD_NAMES = 448

@@ -24,6 +24,9 @@ from cachefs.types import BlobId
 
 log = logging.getLogger(__name__)
 
+DEPARTURE_SECONDS = 30.0
+"""The longest wait for one more evicted blob to be unlinked. ext4 takes a second for 140 GB; who needs this hangs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condemned:
@@ -67,7 +70,8 @@ class Room:
                     return
                 leaving_bytes = self._catalog.accounts[number].leaving
                 if leaving_bytes >= short_bytes:
-                    self._departure.wait()
+                    if not self._departure.wait(DEPARTURE_SECONDS):
+                        raise TierUnavailable(f"{self._tiers[number].path}: unlinking takes over {DEPARTURE_SECONDS} s")
                     continue
                 short_bytes -= leaving_bytes
                 doomed = self._condemn_coldest(number, short_bytes)

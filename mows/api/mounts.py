@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from mows.api import convert, models
 from mows.api.services import Services
-from mows.mount import MountSpec
+from mows.mount_spec import MountSpec
 
 MAX_WAIT_SECONDS = 3600.0
 UNMOUNT_WAIT_SECONDS = 60.0
