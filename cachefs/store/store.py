@@ -385,7 +385,7 @@ class Store:
             if entry.blob is None:
                 return tier.allocated_bytes(entry.blob_id)
             if entry.beside_bytes is None:
-                entry.beside_bytes = tier.allocated_bytes(entry.blob_id) - entry.blob.data_bytes()
+                entry.beside_bytes = tier.beside_bytes(entry.blob_id)
             return entry.blob.data_bytes() + entry.beside_bytes
         except OSError as error:
             tier.fault(Step.DATA_MEASURE, error)

@@ -229,6 +229,10 @@ class Tier:
         """Blocks of the blob's directory and of every file in it, whether or not the store has it open."""
         return self._calls(Step.DATA_MEASURE, _allocated_bytes, self.paths(blob_id).directory)
 
+    def beside_bytes(self, blob_id: BlobId) -> int:
+        """As `allocated_bytes` without the data file, which others may be writing to at this moment."""
+        return self._calls(Step.DATA_MEASURE, _allocated_bytes, self.paths(blob_id).directory, but="data")
+
     def touch(self, blob_id: BlobId, when: float) -> None:
         """Record the time of use where the next run finds it: as the modification time of meta.json."""
         self._calls(Step.TOUCH, os.utime, self.paths(blob_id).meta, (when, when))
@@ -300,6 +304,6 @@ class Tier:
         write_meta(self._calls, paths, meta)
 
 
-def _allocated_bytes(directory: Path) -> int:
-    inner = sum(entry.stat(follow_symlinks=False).st_blocks for entry in os.scandir(directory))
+def _allocated_bytes(directory: Path, *, but: str = "") -> int:
+    inner = sum(entry.stat(follow_symlinks=False).st_blocks for entry in os.scandir(directory) if entry.name != but)
     return STAT_BLOCK_BYTES * (inner + os.stat(directory).st_blocks)

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from cachefs.errors import FormatTooNew
-from cachefs.store import Blob, ChunkState, Store, TierSettings
+from cachefs.store import Blob, ChunkState, ChunkWriter, Store, TierSettings
 from cachefs.store.layout import BlobPaths, blob_paths
 from cachefs.store.oscalls import Calls, Step
 from tests.unit.store.world import (
@@ -75,6 +75,29 @@ def test_the_coldest_blob_goes_for_a_new_one(store: Store) -> None:
     statistics = store.statistics()
     assert statistics.evictions == 1
     assert statistics.evicted_bytes >= len(DATA)
+
+
+def test_what_others_write_while_a_blob_is_measured_is_counted(tmp_path: Path) -> None:
+    writers: list[ChunkWriter] = []
+
+    class Busy(Calls):
+        def __call__(self, step: Step, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+            measured = call(*args, **kwargs)
+            if step is Step.DATA_MEASURE and writers and args == (blob_paths(tmp_path, blob.blob_id).directory,):
+                writers.pop().write(DATA[CHUNK_BYTES : 2 * CHUNK_BYTES])
+            return measured
+
+    store = open_store(tmp_path, calls=Busy())
+    blob = store.acquire(describe("o", DATA))
+    second = blob.write(1)
+    writers.append(second)
+    put(blob, 0, DATA)
+    if writers:
+        writers.pop().write(DATA[CHUNK_BYTES : 2 * CHUNK_BYTES])
+    second.commit()
+    assert store.statistics().tiers[0].used_bytes == occupied_bytes(tmp_path)
+    blob.release()
+    store.close()
 
 
 def test_the_last_copy_in_the_swarm_stays_longest(tmp_path: Path, ticks: Callable[[], float]) -> None:
