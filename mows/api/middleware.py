@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mows import logs
 from mows.api.problems import ANSWERED, problem_of
-from mows.errors import RequestTooLarge, Unauthorized
+from mows.errors import RequestTooLarge, Stopping, Unauthorized
 from peer.rpc.token_file import TokenFile
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ def _random_id() -> str:
 class RequestId:
     """Takes the caller's ``X-Request-Id`` or makes one; binds it to the log lines and sends it back.
 
-    The framework raises an unexpected error once more after it was logged and answered; that ends here.
+    The framework raises an unexpected error once more after it was logged and answered; that ends here. So does a
+    request that the server calls off: it does so only when the daemon stops and the work takes longer than that waits.
     """
 
     def __init__(self, app: ASGIApp, *, new_id: Callable[[], str] = _random_id) -> None:
@@ -51,8 +52,12 @@ class RequestId:
         given = dict(scope["headers"]).get(HEADER, b"")
         request_id = given if _ACCEPTABLE.fullmatch(given) else self._new_id().encode()
 
+        begun = False
+
         async def send_with_id(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 message["headers"] = [*message.get("headers", []), (HEADER, request_id)]
             await send(message)
 
@@ -62,6 +67,11 @@ class RequestId:
             except Exception as error:
                 if scope.get(ANSWERED) is not error:
                     raise
+            except asyncio.CancelledError:
+                stopping = Stopping(f"{scope['method']} {scope['path']}: called off, the daemon is stopping")
+                logs.failure(log, f"{scope['method']} {scope['path']}", stopping)
+                if not begun:
+                    await problem_of(stopping)(scope, receive, send_with_id)
 
 
 class BodyLimit:
