@@ -142,10 +142,10 @@ class Actor:
         }  # fmt: skip
         return {
             **{kind: self._origin_fault(call) for kind, call in faults.items()},
-            Kind.KILL: lambda event: self._once(self._nodes.kill, _node(event)),
-            Kind.REPLACE: lambda event: self._once(self._nodes.replace, _node(event)),
-            Kind.KEEPER_KILLED: lambda event: self._once(self._nodes.kill_keeper, _node(event)),
-            Kind.KILL_AT: self._suffer,
+            Kind.KILL: lambda event: self._to_whole(event, self._nodes.kill),
+            Kind.REPLACE: lambda event: self._to_whole(event, self._nodes.replace),
+            Kind.KEEPER_KILLED: lambda event: self._to_whole(event, self._nodes.kill_keeper),
+            Kind.KILL_AT: self._kill_at,
             Kind.STORE_FAULT: self._suffer,
             Kind.PEER_FAULT: self._suffer,
             Kind.CLOCK_JUMP: self._suffer,
@@ -187,6 +187,14 @@ class Actor:
     def _suffer(self, event: Event) -> Undo:
         self._nodes.suffer(_node(event), event.details)
         return lambda: self._nodes.recover(_node(event), event.details)
+
+    def _to_whole(self, event: Event, act: Callable[[int], None]) -> Undo:
+        self._nodes.wait_whole(_node(event))
+        return self._once(act, _node(event))
+
+    def _kill_at(self, event: Event) -> Undo:
+        self._nodes.wait_whole(_node(event))
+        return self._suffer(event)
 
     def _slow_link(self, event: Event) -> Undo:
         def rate(bits: int) -> None:

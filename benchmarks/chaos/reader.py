@@ -111,7 +111,8 @@ class Reader:
         self._visit(self._chance.choice(sorted(self._settings.objects)), self._way.ranges, least_version=0)
 
     def pass_over(self, versions: Mapping[str, int]) -> None:
-        """Read everything once; nothing may be wrong, and nothing older than `versions`."""
+        """Read everything once, as fast as it comes; nothing may be wrong, and nothing older than `versions`."""
+        self._passing = _at_once
         before = (self.summary.errors, self.summary.wrong)
         for name, version in sorted(versions.items()):
             self._visit(name, forwards, least_version=version)
@@ -196,6 +197,10 @@ class Reader:
         )
         self._troubles.write(json.dumps(asdict(trouble)) + "\n")
         self._troubles.flush()
+
+
+def _at_once(_size_bytes: int) -> None:
+    """Without a pause."""
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,16 @@ from typing import Any
 
 from benchmarks.chaos.settings import Scale
 from benchmarks.lab.fleet import PEER_PORT, Fleet, Sections
-from benchmarks.node.processes import Child, python
+from benchmarks.node.processes import POLL_SECONDS, Child, python
 from benchmarks.node.resources import Resources
 from cachefs.faults import FIRED_VARIABLE, PLAN_VARIABLE
 
 KILLED = -9
 KEEPER_STOP_SECONDS = 5.0
+KEEPER_SETTLES_SECONDS = 4.0
+"""A daemon looks for its keeper every second; a machine with two cores is late."""
+WHOLE_SECONDS = 30.0
+"""A daemon that stops waits `fetch.stop_timeout` for requests, and the next one starts in some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Supervised:
         self._disks = disks
         self._liar = liar
         self._keepers: dict[int, Child] = {}
+        self._keeper_began: dict[int, float] = {}
         self._expected: dict[str, set[int]] = defaultdict(set)
         self._plans: dict[int, list[Mapping[str, Any]]] = {node: [] for node in range(len(fleet.nodes))}
 
@@ -54,10 +60,10 @@ class Supervised:
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        """Block until all daemons are ready. ChildFailed."""
-        self.poll()
-        for node in self.fleet.nodes:
-            node.daemon.wait_ready()
+        """Block until all daemons are ready, those too that are being replaced now. ChildFailed."""
+        for node, host in enumerate(self.fleet.nodes):
+            self.wait_whole(node)
+            host.daemon.wait_ready()
 
     def poll(self) -> None:
         """Note who has ended, and start it again."""
@@ -70,6 +76,21 @@ class Supervised:
                 self._note(host.name, status)
                 self._drop_kills(node)
                 self._launch(node)
+
+    def wait_whole(self, node: int) -> None:
+        """Block until a daemon serves that nobody told to end, and its keeper has had time to get everything again.
+
+        Either survives the other's death, not both deaths at once: who breaks one of them asks for this first.
+        """
+        give_up = time.monotonic() + WHOLE_SECONDS
+        while not self._whole(node) and time.monotonic() < give_up:
+            self.poll()
+            time.sleep(POLL_SECONDS)
+
+    def _whole(self, node: int) -> bool:
+        settled = time.monotonic() - self._keeper_began.get(node, 0.0) >= KEEPER_SETTLES_SECONDS
+        host = self.fleet.nodes[node]
+        return settled and 0 not in self._expected[host.name] and host.daemon.listens()
 
     def kill(self, node: int) -> None:
         """SIGKILL to a daemon."""
@@ -133,6 +154,7 @@ class Supervised:
         self.fleet.launch(node, self._sections(node), environment)
 
     def _launch_keeper(self, node: int) -> None:
+        self._keeper_began[node] = time.monotonic()
         command = python("mows.keeper", "--socket", self._keeper_socket(node))
         directory = self.fleet.nodes[node].directory
         self._keepers[node] = self._resources.enter(

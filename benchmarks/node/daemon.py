@@ -87,10 +87,13 @@ class Daemon(Child):
         self.wait_until(self._is_ready, timeout_seconds=START_SECONDS)
 
     def _is_ready(self) -> bool:
-        return self._listens() and self._request("GET", "/readyz").status_code == httpx.codes.OK
+        return self.listens() and self._request("GET", "/readyz").status_code == httpx.codes.OK
 
-    def _listens(self) -> bool:
-        """Asked with a socket of our own, because httpcore leaves its one open when a Unix socket refuses."""
+    def listens(self) -> bool:
+        """Whether its API takes connections.
+
+        Asked with a socket of our own, because httpcore leaves its one open when a Unix socket refuses.
+        """
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
 

@@ -32,9 +32,12 @@ EVENTS = (
         details={"label": "store.data_write", "kind": "errno", "errno": "ENOSPC", "ratio": 0.5},
     ),
     Event(at_seconds=3.0, kind=Kind.ORIGIN_RESETS, seconds=1.0, details={"after_bytes": 100_000}),
-    Event(at_seconds=4.0, kind=Kind.EVICT, node=1),
+    Event(at_seconds=3.0, kind=Kind.KILL, node=1),
+    Event(at_seconds=4.0, kind=Kind.EVICT, node=0),
+    Event(at_seconds=4.5, kind=Kind.KEEPER_KILLED, node=2),
+    Event(at_seconds=5.0, kind=Kind.REPLACE, node=2),
 )  # fmt: skip
-SCHEDULE = Schedule(seed=0, seconds=6.0, redis=False, liar=0, events=EVENTS)
+SCHEDULE = Schedule(seed=0, seconds=8.0, redis=False, liar=0, events=EVENTS)
 
 
 def traces(pid: int) -> list[str]:
@@ -66,6 +69,7 @@ def test_readers_see_nothing_of_a_schedule_of_faults(tmp_path: Path) -> None:
     assert result["events"] == {str(kind): 1 for kind in {event.kind for event in EVENTS}}
     assert all(reader["passed"] for reader in result["readers"].values())
     assert len(result["readers"]) == 12
+    assert result["restarts"] == 2
     assert traces(process.pid) == []
 
 
