@@ -66,8 +66,7 @@ def secrets_of(section: object) -> Iterator[str]:
 
 
 def _values(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-        yield urlsplit(value).password or ""
+    if isinstance(value, str):  # of a URL only the password: which host does not answer is what a person must read
+        yield (urlsplit(value).password or "") if "://" in value else value
     elif isinstance(value, Mapping):
         yield from (text for name, text in value.items() if isinstance(text, str) and _SECRET_NAME.search(name))

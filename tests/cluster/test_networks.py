@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def test_chunks_cross_the_border_of_a_zone_about_once() -> None:
     zones = {"a": (0, 1), "b": (2, 3)}
     with running(zones) as (fleet, source):
         daemons = [node.daemon for node in fleet.nodes]
-        jobs = [start_warming(daemon, source) for daemon in daemons]
+        with ThreadPoolExecutor(len(daemons)) as callers:  # at once: the answer waits for the listing
+            jobs = list(callers.map(lambda daemon: start_warming(daemon, source), daemons))
         from_origin = [wait_until_warm(daemon, job) for daemon, job in zip(daemons, jobs, strict=True)]
         for zone, members in zones.items():
             crossed = [from_origin[number] + from_other_zones(daemons[number], zone) for number in members]

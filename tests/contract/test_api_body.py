@@ -43,6 +43,7 @@ async def test_one_that_does_not_come_is_given_up(tmp_path: Path, monkeypatch: p
     assert "no whole body within 0.05 s" in problem(answer, 413, "request_too_large")["detail"]
 
 
+@pytest.mark.expects_warnings  # nothing lies there
 async def test_one_that_comes_in_parts_is_put_together(tmp_path: Path) -> None:
     async def parts() -> AsyncIterator[bytes]:
         yield b'{"sources": ["memory://buc'

@@ -74,5 +74,5 @@ origins:
 """
     )
     assert set(secrets_of(load_config(path, {}))) == {
-        *("the-secret", "the-token", "the-account-key", "redis://:redis-password@10.0.0.9/0", "redis-password", "")
+        *("the-secret", "the-token", "the-account-key", "redis-password", "")
     }
