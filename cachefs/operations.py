@@ -1,7 +1,7 @@
 """What is being done now, by whom, and until when it must have ended: the book that a watchdog reads.
 
-Whoever begins something that may take long writes it down for as long as it lasts. That costs one slot in a dictionary
-(measured: 1.5 us), so it is done for requests, never for resident reads. The book itself watches nothing.
+Whoever begins something that may take long writes it down for as long as it lasts. That costs one slot in a dictionary,
+so it is done for requests, never for resident reads. The book itself watches nothing.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import xxhash
 
-BLOCK_BYTES = 1 << 20
+from benchmarks.scaleout.reader import digest as digest_of
+
 SAMPLE_SECONDS = 0.1
 
 
@@ -85,11 +86,8 @@ def _read_each(directory: Path, digests: Mapping[str, str], reader: int) -> list
 
 def _wrong(path: Path, digest: str) -> str:
     """What is wrong with a file; empty if nothing is."""
-    found, buffer = xxhash.xxh3_128(), bytearray(BLOCK_BYTES)
     try:
-        with open(path, "rb", buffering=0) as file:
-            while count := file.readinto(buffer):
-                found.update(memoryview(buffer)[:count])
+        found = digest_of(path)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return "" if found.hexdigest() == digest else "wrong bytes"
+    return "" if found == digest else "wrong bytes"

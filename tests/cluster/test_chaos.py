@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +12,12 @@ import pytest
 from benchmarks.chaos.events import Event, Kind, Schedule
 from benchmarks.lab import iproute
 from benchmarks.lab.leftovers import owner, prefix_of
-from benchmarks.node.processes import REPOSITORY
 from benchmarks.node.resources import INTERRUPTED_EXIT_CODE
+from tests.programs import running
 
 pytestmark = pytest.mark.timeout(300)
+
+PROGRAM = "benchmarks.chaos"
 
 EVENTS = (
     Event(at_seconds=0.5, kind=Kind.ORIGIN_ERRORS, seconds=1.0, details={"status": 500}),
@@ -46,21 +44,11 @@ def traces(pid: int) -> list[str]:
     return mounts + [name for name in iproute.namespaces() if owner(name) == pid]
 
 
-@contextmanager
-def running(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "benchmarks.chaos", *words]
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_readers_see_nothing_of_a_schedule_of_faults(tmp_path: Path) -> None:
     (tmp_path / "events.json").write_text(SCHEDULE.dumps())
-    with running(["--events", str(tmp_path / "events.json"), "--save", str(tmp_path / "saved"), "--json"]) as process:
+    with running(
+        PROGRAM, ["--events", str(tmp_path / "events.json"), "--save", str(tmp_path / "saved"), "--json"]
+    ) as process:
         output, progress = process.communicate()
     assert process.returncode == 0, output + progress
     result = json.loads(output)
@@ -74,7 +62,7 @@ def test_readers_see_nothing_of_a_schedule_of_faults(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    with running(["--minutes", "1", "--save", str(tmp_path)]) as process:
+    with running(PROGRAM, ["--minutes", "1", "--save", str(tmp_path)]) as process:
         assert process.stderr is not None
         assert any("overwrite" in line or "origin" in line for line in process.stderr)
         os.killpg(process.pid, signal.SIGINT)

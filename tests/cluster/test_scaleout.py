@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +14,16 @@ import pytest
 
 from benchmarks.lab import iproute
 from benchmarks.lab.leftovers import owner, prefix_of
-from benchmarks.node.processes import REPOSITORY
 from benchmarks.node.resources import INTERRUPTED_EXIT_CODE, Resources
 from benchmarks.node.scratch import scratch
 from benchmarks.scaleout.__main__ import parse, settings_from
 from benchmarks.scaleout.plot import plot
 from benchmarks.scaleout.run import SCENARIOS, Theatre
+from tests.programs import running
 
 pytestmark = pytest.mark.timeout(300)
+
+PROGRAM = "benchmarks.scaleout"
 
 SMALL = ("--nodes", "3", "--link", "400Mbit", "--origin", "400Mbit", "--model", "48MiB", "--shard", "12MiB")
 FIELDS = {
@@ -88,20 +87,8 @@ def test_t1_is_measured_with_one_node(theatre: Theatre) -> None:
     assert result["alone_seconds"] == alone["last_seconds"]
 
 
-@contextmanager
-def running(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "benchmarks.scaleout", *words]
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_the_program_prints_a_run_and_ends_well(tmp_path: Path) -> None:
-    with running(["cold", *SMALL, "--plot", str(tmp_path / "plot.svg")]) as process:
+    with running(PROGRAM, ["cold", *SMALL, "--plot", str(tmp_path / "plot.svg")]) as process:
         output, progress = process.communicate()
         assert process.returncode == 0, progress
     assert re.search(r"last .* s; bound .* s; ratio", output)
@@ -110,7 +97,7 @@ def test_the_program_prints_a_run_and_ends_well(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_in_the_middle_leaves_nothing() -> None:
-    with running(["cold", *SMALL]) as process:
+    with running(PROGRAM, ["cold", *SMALL]) as process:
         assert process.stderr is not None
         assert any(line.startswith("write the model") for line in process.stderr)
         while not traces(process.pid):

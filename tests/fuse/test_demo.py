@@ -6,38 +6,23 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from benchmarks.node.processes import REPOSITORY
 from benchmarks.node.resources import INTERRUPTED_EXIT_CODE
 from benchmarks.node.scratch import MEMORY
+from tests.programs import running
 
 SMALL = ("--size", "24MiB", "--shards", "3", "--processes", "2")
 STEPS = ("write the model", "start OSS", "start the daemon", "mount", "load cold", "load warm", "unmount", "stop")
 
 
-@contextmanager
-def demo() -> Iterator[subprocess.Popen[str]]:
-    """The demo in a process group of its own, as a terminal would start it."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.demo", *SMALL],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+def demo() -> AbstractContextManager[subprocess.Popen[str]]:
+    return running("benchmarks.demo", SMALL)
 
 
 def traces() -> set[str]:
