@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator, Coroutine
 
 log = logging.getLogger(__name__)
 
+CANCEL_AGAIN_SECONDS = 2.0
+"""A cancellation can get lost: `asyncio.wait_for`, as Redis' client uses it, drops one that comes at the moment its
+wait ends (Python before 3.12). Longer than anybody here takes to clean up."""
+
 Work = Coroutine[object, object, None]
 
 
@@ -27,10 +31,11 @@ class Tasks:
 
     async def aclose(self) -> None:
         """Cancel what runs, and wait until it is gone."""
-        running = tuple(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        running = set(self._running)
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -29,6 +29,7 @@ from peer.membership.outage import Outage
 from peer.membership.redis_client import KEYS, connect, without_password
 from peer.membership.registry import LEAVE_SECONDS, lifetime_seconds, renewal_seconds
 from peer.settings import PeerTimes
+from peer.tasks import Tasks
 from peer.values import PeerId
 
 SWARM_SECONDS = 3600
@@ -109,14 +110,16 @@ class RedisDirectory:
         self._answers: dict[BlobId, dict[PeerId, Want]] = {}
         self._writing = asyncio.Lock()
         """Guards `_said` and `_doubtful`: two writes that cross would leave Redis with the older one."""
-        self._renewing: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
+        self._renews = False
         self._messages = self._sent_bytes = self._received_bytes = 0
 
     async def publish(self, wants: Mapping[BlobId, Want]) -> None:
         """Say what this node holds or wants. Returns when Redis knows it, or is found to be gone."""
         self._wants = dict(wants)
-        if self._renewing is None:
-            self._renewing = asyncio.create_task(self._renew(), name="mows-directory")
+        if not self._renews:
+            self._renews = True
+            self._tasks.spawn(self._renew(), "mows-directory")
         await self._write()
 
     async def swarm(self, blob: BlobId) -> Mapping[PeerId, Want]:
@@ -135,10 +138,9 @@ class RedisDirectory:
 
     async def aclose(self) -> None:
         """Take back what was published, unless Redis is gone: then it expires."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-            self._renewing = None
+        await self._tasks.aclose()
+        if self._renews:
+            self._renews = False
             with suppress(RedisError, OSError):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await self._client.delete(_shares(self._mine))

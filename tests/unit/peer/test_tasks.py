@@ -53,6 +53,25 @@ async def test_what_was_cancelled_before_and_is_not_gone_yet_is_waited_for(tasks
     assert endless.gone
 
 
+async def test_a_cancellation_that_gets_lost_is_repeated(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `asyncio.wait_for` loses one that comes when its wait ends."""
+    monkeypatch.setattr("peer.tasks.CANCEL_AGAIN_SECONDS", 0.01)
+    endless, lost = Endless(), asyncio.Event()
+
+    async def deaf_once() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            lost.set()
+        await endless.work()
+
+    tasks.spawn(deaf_once(), "deaf")
+    await asyncio.sleep(0)
+    await tasks.aclose()
+    assert lost.is_set()
+    assert endless.gone
+
+
 async def test_what_is_done_is_forgotten(tasks: Tasks) -> None:
     task = tasks.spawn(asyncio.sleep(0), "short")
     await task
