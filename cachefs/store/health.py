@@ -2,7 +2,7 @@
 
 One failed call is enough to be in trouble, since the next blob had better go elsewhere. It takes a look that finds
 nothing wrong and some time without a fault to be well again: a disk that fails one call in five is not well between
-two of them.
+two of them, nor one that others keep full to the brim.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Health:
     since: float = 0.0
     """When the trouble began."""
     faulted_at: float = -math.inf
-    """When a call failed last."""
+    """When a call failed last, or a look found a trouble."""
     gone: bool = False
     """As `Finding.gone`, from the look that found it to the one that found it again."""
 
@@ -49,7 +49,7 @@ class Health:
     def found(self, finding: Finding, now: float) -> Health:
         """Somebody looked."""
         if finding.trouble:
-            return replace(self._in_trouble(finding.trouble, now), gone=finding.gone)
+            return replace(self._in_trouble(finding.trouble, now), faulted_at=now, gone=finding.gone)
         if self.gone:
             return Health()  # it is another directory now: what failed in the old one says nothing
         return self if self.trouble and now - self.faulted_at < QUIET_SECONDS else Health()

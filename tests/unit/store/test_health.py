@@ -28,10 +28,11 @@ def test_it_is_well_again_only_after_some_quiet() -> None:
     assert health.found(WELL, 12.0 + QUIET_SECONDS) == Health()
 
 
-def test_what_a_look_finds_needs_no_quiet() -> None:
-    full = Health().found(Finding("full"), 10.0)
-    assert full.trouble == "full"
-    assert full.found(WELL, 10.1) == Health()
+def test_nor_is_it_between_two_looks_that_find_it_full() -> None:
+    full = Health().found(Finding("full"), 10.0).found(WELL, 11.0).found(Finding("full"), 12.0)
+    assert (full.trouble, full.since) == ("full", 10.0)
+    assert full.found(WELL, 12.0 + QUIET_SECONDS - 0.1) == full
+    assert full.found(WELL, 12.0 + QUIET_SECONDS) == Health()
 
 
 def test_another_directory_begins_anew() -> None:
