@@ -111,6 +111,7 @@ class FetchHistory(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), where=st.floats(0, 1, exclude_max=True))
     def the_disk_rots_and_an_operator_verifies(self, name: str, where: float) -> None:
+        self.loop.run_until_complete(self._at_rest())
         status = self.store.find(self.infos[name])
         if status is None or not status.sealed or not status.resident_bytes:
             return
@@ -159,6 +160,10 @@ class FetchHistory(RuleBasedStateMachine):
 
     async def _fetcher(self) -> Fetcher:
         return Fetcher(self.store, kit.settings(memory_bytes=16 * CHUNK))
+
+    async def _at_rest(self) -> None:
+        """No thread of the fetcher is at work, so that it evicts nothing until the loop runs again."""
+        await kit.until(lambda: self.fetcher.statistics().spans_in_flight == 0)
 
     async def _answered(self, replies: list[Reply]) -> None:
         await kit.until(lambda: all(reply.answers for reply in replies))
