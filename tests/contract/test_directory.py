@@ -100,8 +100,7 @@ async def test_a_node_that_dies_disappears_by_itself_and_one_that_lives_stays(re
     async with opened(dead, alive, asking):
         await dead.publish({MODEL: Want.ALL})
         await alive.publish({MODEL: Want.ALL})
-        assert dead._renewing
-        dead._renewing.cancel()
+        await dead._tasks.aclose()
         await until_swarm(asking, {B: Want.ALL})
 
 
