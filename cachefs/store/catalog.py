@@ -34,7 +34,7 @@ class Entry:
     references: int = 0
     writers: int = 0
     holders: set[str] = field(default_factory=set)
-    """Who pinned it."""
+    """Who pinned it. Changed by the catalog only."""
     blob: Blob | None = None
     """Open while there are references."""
     leaving_bytes: int = 0
@@ -85,6 +85,8 @@ class Catalog:
         self._copies = copies
         self.accounts = tuple(Account() for _ in range(tiers))
         self._entries: dict[BlobId, Entry] = {}
+        self._pins: dict[BlobId, set[str]] = {}
+        """Who pinned which blob. Outlives its entry: a blob whose tier comes back is protected from then on."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
@@ -92,6 +94,7 @@ class Catalog:
     def close(self) -> None:
         """Forget all blobs and bytes."""
         self._entries.clear()
+        self._pins.clear()
         for account in self.accounts:
             account.used = account.reserved = account.leaving = 0
 
@@ -100,9 +103,22 @@ class Catalog:
         return self._entries.get(blob_id)
 
     def add(self, entry: Entry) -> None:
-        """A blob appeared; its blocks count as used."""
+        """A blob appeared, perhaps once more; its blocks count as used, and its pins hold."""
+        entry.holders = self._pins.get(entry.blob_id, entry.holders)
         self._entries[entry.blob_id] = entry
         self.accounts[entry.tier].used += entry.allocated_bytes
+
+    def pin(self, entry: Entry, holder: str) -> None:
+        """Keep the blob from eviction, and whatever takes its place in the cache."""
+        entry.holders.add(holder)
+        self._pins[entry.blob_id] = entry.holders
+
+    def unpin(self, blob_id: BlobId, holder: str) -> None:
+        """Undo `pin`, whether the blob is in the cache now or not."""
+        if holders := self._pins.get(blob_id):
+            holders.discard(holder)
+            if not holders:
+                del self._pins[blob_id]
 
     def reserve(self, tier: int, need_bytes: int) -> None:
         """Promise room."""

@@ -127,16 +127,16 @@ class Store:
     def pin(self, blob_id: BlobId, holder: str = "") -> None:
         """Keep the blob from eviction until the same `holder` unpins it. Idempotent. KeyError when it is not here.
 
-        Pins are not written down: whoever pins says so again after a restart.
+        A blob that vanishes with its tier, or is dropped as damaged, is pinned again as soon as it is back. Pins are
+        not written down: whoever pins says so again after a restart.
         """
         with self._lock:
-            self._known(blob_id).holders.add(holder)
+            self._catalog.pin(self._known(blob_id), holder)
 
     def unpin(self, blob_id: BlobId, holder: str = "") -> None:
-        """Undo `pin`. Nothing happens when there is no such pin or blob."""
+        """Undo `pin`. Nothing happens when there is no such pin."""
         with self._lock:
-            if entry := self._catalog.get(blob_id):
-                entry.holders.discard(holder)
+            self._catalog.unpin(blob_id, holder)
 
     def evict(self, blob_id: BlobId) -> bool:
         """Remove a blob now. False when it is not here, in use or pinned. Raises TierUnavailable."""

@@ -125,6 +125,31 @@ def test_a_file_system_that_is_mounted_again_brings_its_blobs(store: Store, disk
     assert first(store).used_bytes == occupied_bytes(disk / "tier")
 
 
+def test_a_pin_protects_a_blob_that_comes_back_with_its_tier(store: Store, disk: Path, tmp_path: Path) -> None:
+    blob_id = fill(store, FIRST, DATA)
+    other = fill(store, SECOND, DATA)
+    store.pin(blob_id, "lease")
+    store.pin(other, "ended meanwhile")
+    shutil.copytree(disk / "tier", tmp_path / "kept")
+    unmount(disk)
+    store.look_after_tiers()
+    store.unpin(other, "ended meanwhile")
+    mount(disk)
+    shutil.copytree(tmp_path / "kept", disk / "tier")
+    store.look_after_tiers()
+    assert [store.evict(blob_id), store.evict(other)] == [False, True]
+    store.unpin(blob_id, "lease")
+    assert store.evict(blob_id)
+
+
+def test_a_pin_protects_the_blob_that_another_tier_takes_instead(store: Store, disk: Path) -> None:
+    store.pin(fill(store, FIRST, DATA), "lease")
+    unmount(disk)
+    store.look_after_tiers()
+    assert not store.evict(fill(store, FIRST, DATA))
+    assert [tier.blobs for tier in store.statistics().tiers] == [0, 1]
+
+
 def test_a_directory_that_was_removed_is_made_again(store: Store, disk: Path) -> None:
     fill(store, FIRST, DATA)
     shutil.rmtree(disk / "tier")

@@ -67,6 +67,24 @@ def test_candidates_are_neither_in_use_nor_pinned() -> None:
     assert catalog.candidates(1) == []
 
 
+def test_a_pin_outlives_the_entry_and_ends_without_one() -> None:
+    catalog, first = Catalog(1), entry("blob")
+    catalog.add(first)
+    catalog.pin(first, "a")
+    catalog.pin(first, "b")
+    catalog.forget(first)
+    catalog.unpin(first.blob_id, "a")
+    catalog.unpin(first.blob_id, "nobody")
+    again = entry("blob")
+    catalog.add(again)
+    assert again.holders == {"b"}
+    catalog.unpin(again.blob_id, "b")
+    assert again.evictable
+    catalog.forget(again)
+    catalog.add(third := entry("blob"))
+    assert third.evictable
+
+
 def test_only_blobs_in_use_want_more() -> None:
     catalog, idle, used = Catalog(1), entry("idle"), entry("used")
     used.references = 1
