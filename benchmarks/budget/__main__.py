@@ -16,13 +16,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.budget.cgroup import MemoryGroup, memory_group
-from benchmarks.budget.load import count_files, read_all, sampled, write_files, write_names
+from benchmarks.budget.load import count_files, digests_of, read_all, write_names
+from benchmarks.model import write_files
 from benchmarks.node.daemon import Daemon, DaemonSettings
 from benchmarks.node.oss import OssProcess
 from benchmarks.node.resources import Resources, run_owning
+from benchmarks.node.sampling import sampled
 from benchmarks.node.scratch import scratch
 
 MIB = 1 << 20
+SAMPLE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Result:
 
 def measure(load: Load, where: Path) -> Result:
     """Run it in `where`. Raises NoMemoryGroup, ChildFailed."""
-    digests = write_files(where / "model", load.files, load.file_bytes)
+    digests = digests_of(write_files(where / "model", load.files, load.file_bytes))
     write_names(where / "many", load.objects)
     with OssProcess(where / "origin") as origin, memory_group(load.limit_bytes) as group:
         origin.wait_ready()
@@ -84,7 +87,7 @@ def _worked(
     load: Load, daemon: Daemon, group: MemoryGroup, sources: Mapping[str, str], digests: Mapping[str, str]
 ) -> Result:
     began = time.monotonic()
-    with sampled(group.anonymous_bytes) as anonymous:
+    with sampled(group.anonymous_bytes, SAMPLE_SECONDS) as anonymous:
         targets = {name: daemon.mount(name, source) for name, source in sources.items()}
         listed = count_files(targets["many"])
         wrong = list(read_all(targets["model"], digests, load.readers))
@@ -95,7 +98,7 @@ def _worked(
     return Result(
         limit_bytes=load.limit_bytes,
         peak_bytes=group.peak_bytes(),
-        anonymous_bytes=anonymous.value,
+        anonymous_bytes=max(anonymous),
         oom_kills=group.oom_kills(),
         listed=listed,
         read_bytes=load.readers * load.files * load.file_bytes,

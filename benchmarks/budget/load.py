@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-
-import xxhash
 
 from benchmarks.scaleout.reader import digest as digest_of
 
-SAMPLE_SECONDS = 0.1
 
-
-def write_files(directory: Path, count: int, size_bytes: int) -> Mapping[str, str]:
-    """Random files, and the digest of each by its name."""
-    directory.mkdir(parents=True)
-    digests = {}
-    for number in range(count):
-        name, data = f"model-{number:05d}.safetensors", random.Random(number).randbytes(size_bytes)
-        (directory / name).write_bytes(data)
-        digests[name] = xxhash.xxh3_128_hexdigest(data)
-    return digests
+def digests_of(files: Iterable[Path]) -> Mapping[str, str]:
+    """The digest of each by its name, as readers see it."""
+    return {path.name: digest_of(path) for path in files}
 
 
 def write_names(directory: Path, count: int) -> None:
@@ -46,36 +34,6 @@ def read_all(directory: Path, digests: Mapping[str, str], readers: int) -> Seque
 def count_files(directory: Path) -> int:
     """Files below `directory`, by walking it."""
     return sum(len(files) for _, _, files in os.walk(directory))
-
-
-class Highest:
-    """The highest value seen."""
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def see(self, value: int) -> None:
-        """Look at one more."""
-        self.value = max(self.value, value)
-
-
-@contextmanager
-def sampled(measure: Callable[[], int]) -> Iterator[Highest]:
-    """The highest of what `measure()` answers while the block runs."""
-    highest, stop = Highest(), threading.Event()
-
-    def sample() -> None:
-        while not stop.wait(SAMPLE_SECONDS):
-            highest.see(measure())
-
-    thread = threading.Thread(target=sample, name="budget samples")
-    thread.start()
-    try:
-        yield highest
-    finally:
-        stop.set()
-        thread.join()
-        highest.see(measure())
 
 
 def _read_each(directory: Path, digests: Mapping[str, str], reader: int) -> list[str]:

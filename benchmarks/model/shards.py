@@ -73,21 +73,26 @@ def header(tensors: Sequence[TensorSpec], dtype: DType) -> bytes:
 
 def write_shard(path: Path, tensors: Sequence[TensorSpec], dtype: DType, seed: int) -> dict[str, str]:
     """Write one shard and answer the xxh3-128 of each tensor's bytes, in hex. The same seed gives the same bytes."""
-    source = np.random.SFC64([seed, xxhash.xxh32_intdigest(path.name.encode())])
+    source = random_source(path.name, seed)
     digests = {}
     with open(path, "wb", buffering=0) as file:
         file.write(header(tensors, dtype))
         for tensor in tensors:
             digest = xxhash.xxh3_128()
             for start in range(0, tensor.size_bytes, BLOCK_BYTES):
-                block = _weights(source, min(BLOCK_BYTES, tensor.size_bytes - start))
+                block = random_weights(source, min(BLOCK_BYTES, tensor.size_bytes - start))
                 digest.update(block)
                 file.write(block)
             digests[tensor.name] = digest.hexdigest()
     return digests
 
 
-def _weights(source: np.random.SFC64, size_bytes: int) -> memoryview:
+def random_source(name: str, seed: int) -> np.random.SFC64:
+    """What the bytes of the file `name` are drawn from."""
+    return np.random.SFC64([seed, xxhash.xxh32_intdigest(name.encode())])
+
+
+def random_weights(source: np.random.SFC64, size_bytes: int) -> memoryview:
     """`size_bytes` of random finite 16-bit numbers."""
     words: NDArray[np.uint64] = source.random_raw(-(-size_bytes // 8)) & FINITE
     return words.view(np.uint8)[:size_bytes].data

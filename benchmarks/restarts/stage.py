@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import random
 import signal
 import subprocess
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from benchmarks.model import write_files
 from benchmarks.node.daemon import Daemon, DaemonSettings
 from benchmarks.node.oss import OssProcess
 from benchmarks.node.processes import Child, python
@@ -27,20 +27,10 @@ READ_SECONDS = 600.0
 """A reader that takes longer is given up: it hangs."""
 
 
-def write_model(directory: Path, size_bytes: int, seed: int) -> list[str]:
-    """Files of random bytes, `size_bytes` in all; the digest of each."""
-    directory.mkdir()
-    rng = random.Random(seed)
-    digests = []
-    for number in range(FILES):
-        digest = hashlib.blake2b()
-        with open(directory / f"model-{number}.safetensors", "wb") as file:
-            for _ in range(size_bytes // FILES // MIB):
-                block = rng.randbytes(MIB)
-                digest.update(block)
-                file.write(block)
-        digests.append(digest.hexdigest())
-    return digests
+def digest_of(path: Path) -> str:
+    """As readers make it."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 @dataclass
@@ -50,7 +40,10 @@ class Stage:
     directory: Path
     server: OssProcess
     settings: DaemonSettings
+    names: Sequence[str]
+    """Of the model's files."""
     digests: Sequence[str]
+    """Of each, in the same order."""
     daemon: Daemon = field(init=False)
     starts: int = 0
 
@@ -76,8 +69,7 @@ class Stage:
 
     def files(self, mount_id: str) -> list[Path]:
         """The model's files in a mount."""
-        where = self.settings.directory / "mounts" / mount_id
-        return [where / f"model-{number}.safetensors" for number in range(FILES)]
+        return [self.settings.directory / "mounts" / mount_id / name for name in self.names]
 
     @property
     def log(self) -> str:
@@ -118,7 +110,7 @@ def staged(size_bytes: int, *, seed: int, chunk_bytes: int) -> Iterator[Stage]:
         server = stack.enter_context(OssProcess(where / "oss"))
         socket = where / "keeper.sock"
         stack.enter_context(Child("keeper", python("mows.keeper", "--socket", socket), where))
-        digests = write_model(where / "model", size_bytes, seed)
+        files = write_files(where / "model", FILES, size_bytes // FILES, seed=seed)
         server.wait_ready()
         _wait_for(socket)
         sections: dict[str, dict[str, object]] = {
@@ -126,8 +118,16 @@ def staged(size_bytes: int, *, seed: int, chunk_bytes: int) -> Iterator[Stage]:
             "daemon": {"keeper": str(socket)},
         }
         node = where / "node"
-        settings = DaemonSettings(node, 2 * size_bytes + 64 * MIB, server.origin(), sections=sections)
-        stage = Stage(where, server, settings, digests)
+        settings = DaemonSettings(
+            node,
+            2 * size_bytes + 64 * MIB,
+            server.origin(),
+            sections=sections,
+            # As it is installed: with bytecode, whatever this environment says. The first daemon writes it.
+            environment={"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(where / "bytecode")},
+        )
+        names, digests = [path.name for path in files], [digest_of(path) for path in files]
+        stage = Stage(where, server, settings, names, digests)
         try:
             stage.daemon.wait_ready()
             yield stage

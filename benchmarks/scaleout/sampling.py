@@ -1,4 +1,4 @@
-"""Who sent how much while a run went on: the switch's counters, twice a second, on a thread of their own.
+"""Who sent how much while a run went on: the switch's counters, twice a second.
 
 The counters know neither daemons nor rivals, so they say the same of both: what a node receives and the origin has not
 sent came from another node. A sample costs 2 ms.
@@ -6,15 +6,14 @@ sent came from another node. A sample costs 2 ms.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
-from types import TracebackType
-from typing import Self
 
 from benchmarks.lab.network import Lab, Traffic
+from benchmarks.node.sampling import sampled
 
 INTERVAL_SECONDS = 0.5
 
@@ -67,32 +66,7 @@ def _seconds(earlier: Sample, later: Sample) -> float:
     return max(later.at_seconds - earlier.at_seconds, 1e-6)
 
 
-class Sampler:
-    """Takes samples from entering to leaving, one at each end. Leaving waits for the thread."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        self._nodes = [place.name for place in lab.nodes]
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mows-lab-sampler")
-        self.samples: list[Sample] = []
-        """Complete once the context was left; before that the thread's."""
-
-    def __enter__(self) -> Self:
-        self._take()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._take()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(INTERVAL_SECONDS):
-            self._take()
-
-    def _take(self) -> None:
-        self.samples.append(sample(time.monotonic(), self._lab.counters(), self._nodes))
+def sampling(lab: Lab) -> AbstractContextManager[list[Sample]]:
+    """Samples of a lab, from entering to leaving."""
+    nodes = [place.name for place in lab.nodes]
+    return sampled(lambda: sample(time.monotonic(), lab.counters(), nodes), INTERVAL_SECONDS)

@@ -18,7 +18,7 @@ from benchmarks.node.resources import Resources
 from benchmarks.node.scratch import detach, mounts_below, remove
 from benchmarks.scaleout.bounds import alone_seconds
 from benchmarks.scaleout.reader import Reader, Reading, read
-from benchmarks.scaleout.sampling import Sample, Sampler
+from benchmarks.scaleout.sampling import Sample, sampling
 from benchmarks.scaleout.settings import SLOW_RATIO, RunSettings
 from benchmarks.scaleout.tally import Tally, tally
 from benchmarks.scaleout.waiting import State, is_readable, mount_of, wait_for
@@ -99,10 +99,10 @@ class Stage:
         """Begin a run, and end it; what it answers is complete afterwards."""
         oss = self.fleet.origin
         measured = Measured(0.0, -oss.bytes_sent(), -self._cpu_seconds(), -cpu_seconds(oss.pid))
-        with Sampler(self.lab) as sampler:
+        with sampling(self.lab) as samples:
             measured.began_seconds = time.monotonic()
             yield measured
-        measured.samples = sampler.samples
+        measured.samples = samples
         measured.origin_bytes += oss.bytes_sent()
         measured.cpu_seconds += self._cpu_seconds()
         measured.origin_cpu_seconds += cpu_seconds(oss.pid)

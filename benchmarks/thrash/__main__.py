@@ -62,7 +62,7 @@ def _show(results: Sequence[Result]) -> None:
         most_mib, most_df_mib = fullest.allocated_bytes / MIB, fullest.df_bytes / MIB
         console.print(
             f"tier of {result.plan.tier_bytes / MIB:.0f} MiB: at most {most_mib:.1f} MiB in files, "
-            f"{most_df_mib:.1f} MiB by df, in {fullest.samples} looks; {result.evicted_chunks} chunks given up, "
+            f"{most_df_mib:.1f} MiB by df, in {result.samples} looks; {result.evicted_chunks} chunks given up, "
             f"{result.origin_bytes / MIB:.0f} MiB from the origin"
         )
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
+from benchmarks.model import write_files
 from benchmarks.node.daemon import Daemon, DaemonSettings
 from benchmarks.node.oss import OssProcess
 from benchmarks.node.processes import Child, python
 from benchmarks.node.resources import Resources
 from benchmarks.node.scratch import scratch
 from benchmarks.thrash.reader import PIECE_BYTES
-from benchmarks.thrash.sampling import Fullest, Sampling
+from benchmarks.thrash.sampling import Fullness, fullest, sampling
 
 MOUNT_ID = "thrash"
 SPARE_BYTES = 64 << 20
@@ -44,7 +45,9 @@ class Result:
     readers: tuple[dict[str, Any], ...]
     """See `benchmarks.thrash.reader.Progress`."""
     seconds: float
-    fullest: Fullest
+    fullest: Fullness
+    samples: int
+    """How often the tier was looked at."""
     evicted_chunks: int
     origin_bytes: int
     failures: tuple[str, ...]
@@ -64,7 +67,8 @@ def thrash(resources: Resources, plan: Plan) -> Result:
     """Run it. Everything it starts is owned by `resources`."""
     need_bytes = plan.model_bytes + plan.tier_bytes + SPARE_BYTES
     root = resources.enter(scratch(need_bytes, prefix="mows-thrash-"))
-    digests = write_files(root / "model", plan)
+    files = write_files(root / "model", plan.files, plan.model_bytes // plan.files, seed=plan.files)
+    digests = {path.name: digests_of(path) for path in files}
     server = resources.enter(OssProcess(root / "oss"))
     server.wait_ready()
     source = server.put_tree("model", root / "model")
@@ -72,30 +76,23 @@ def thrash(resources: Resources, plan: Plan) -> Result:
     target = daemon.mount(MOUNT_ID, source)
     order = {"paths": [str(target / name) for name in digests], "digests": list(digests.values())}
     began = time.monotonic()
-    with Sampling(daemon.tier, alone=daemon.tier.is_mount()) as sampling:
+    with sampling(daemon.tier, alone=daemon.tier.is_mount()) as samples:
         answers = _read(resources, root, order, plan)
     seconds = time.monotonic() - began
-    result = _result(plan, answers, seconds, sampling.fullest, daemon)
+    result = _result(plan, answers, seconds, samples, daemon)
     daemon.unmount(MOUNT_ID)
     daemon.stop()
     server.stop()
     return result
 
 
-def write_files(directory: Path, plan: Plan) -> dict[str, list[str]]:
-    """The files of a model that means nothing; for each the xxh3-64 of its pieces."""
-    directory.mkdir()
-    rng = random.Random(plan.files)
-    digests: dict[str, list[str]] = {}
-    for number in range(plan.files):
-        name = f"model-{number + 1:05}-of-{plan.files:05}.safetensors"
-        with open(directory / name, "wb") as file:
-            pieces = (rng.randbytes(PIECE_BYTES) for _ in range(plan.model_bytes // plan.files // PIECE_BYTES))
-            digests[name] = [_write(file, piece) for piece in pieces]
-    return digests
+def digests_of(path: Path) -> list[str]:
+    """The xxh3-64 of each piece of a file."""
+    with open(path, "rb") as file:
+        return [xxhash.xxh3_64_hexdigest(piece) for piece in iter(partial(file.read, PIECE_BYTES), b"")]
 
 
-def judge(plan: Plan, readers: Sequence[dict[str, Any]], fullest: Fullest) -> tuple[str, ...]:
+def judge(plan: Plan, readers: Sequence[dict[str, Any]], most: Fullness) -> tuple[str, ...]:
     """What was not as it should be. Pure."""
     failures = [
         f"reader {number}: {reader[count]} {what}"
@@ -104,17 +101,10 @@ def judge(plan: Plan, readers: Sequence[dict[str, Any]], fullest: Fullest) -> tu
         if reader[count]
     ]
     failures += [f"reader {number}: stood still at the end" for number, r in enumerate(readers) if not r["late_bytes"]]
-    most_bytes = fullest.df_bytes or fullest.allocated_bytes  # df sees all files at one moment, du one after the other
+    most_bytes = most.df_bytes or most.allocated_bytes  # df sees all files at one moment, du one after the other
     if most_bytes > plan.tier_bytes:
         failures.append(f"the tier held {most_bytes} bytes and may hold {plan.tier_bytes}")
-    if not fullest.samples:
-        failures.append("the tier was never looked at")
     return tuple(failures)
-
-
-def _write(file: Any, piece: bytes) -> str:  # noqa: ANN401 - a file
-    file.write(piece)
-    return xxhash.xxh3_64_hexdigest(piece)
 
 
 def _daemon(resources: Resources, root: Path, server: OssProcess, plan: Plan) -> Daemon:
@@ -136,13 +126,17 @@ def _read(resources: Resources, root: Path, order: dict[str, Any], plan: Plan) -
     return [json.loads(child.hear()) for child in children]
 
 
-def _result(plan: Plan, readers: Sequence[dict[str, Any]], seconds: float, fullest: Fullest, daemon: Daemon) -> Result:
+def _result(
+    plan: Plan, readers: Sequence[dict[str, Any]], seconds: float, samples: Sequence[Fullness], daemon: Daemon
+) -> Result:
+    most = fullest(samples)
     return Result(
         plan,
         tuple(readers),
         seconds,
-        fullest,
+        most,
+        len(samples),
         int(daemon.metric("mows_store_evicted_chunks_total")),
         daemon.bytes_from_origin(MOUNT_ID),
-        judge(plan, readers, fullest),
+        judge(plan, readers, most),
     )

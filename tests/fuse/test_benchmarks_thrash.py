@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.node.processes import REPOSITORY
 from benchmarks.thrash.run import Plan, judge
-from benchmarks.thrash.sampling import Fullest
+from benchmarks.thrash.sampling import Fullness, fullest
 
 MIB = 1 << 20
 
@@ -36,12 +36,16 @@ def reader(**changes: int) -> dict[str, Any]:
 
 def test_whatever_is_amiss_is_a_failure() -> None:
     plan = Plan(10, 40, 1, 3, 1.0, 1)
-    assert judge(plan, [reader()], Fullest(10, 10, 1)) == ()
-    found = judge(plan, [reader(wrong=2), reader(failed=1), reader(late_bytes=0)], Fullest(12, 11, 1))
+    assert judge(plan, [reader()], Fullness(10, 10)) == ()
+    found = judge(plan, [reader(wrong=2), reader(failed=1), reader(late_bytes=0)], Fullness(12, 11))
     assert found == (
         "reader 0: 2 pieces were wrong",
         "reader 1: 1 reads failed",
         "reader 2: stood still at the end",
         "the tier held 11 bytes and may hold 10",
     )
-    assert judge(plan, [], Fullest()) == ("the tier was never looked at",)
+    assert judge(plan, [], Fullness(11, 0)) == ("the tier held 11 bytes and may hold 10",)
+
+
+def test_the_fullest_moment_counts_for_each_way_of_looking() -> None:
+    assert fullest([Fullness(1, 5), Fullness(3, 2), Fullness(2, 0)]) == Fullness(3, 5)

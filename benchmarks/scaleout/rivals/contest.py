@@ -18,7 +18,7 @@ from benchmarks.scaleout import bounds
 from benchmarks.scaleout.result import Result
 from benchmarks.scaleout.rivals import aria2, torrent
 from benchmarks.scaleout.rivals.course import Course, Run
-from benchmarks.scaleout.sampling import Sample, Sampler, balance, timeline
+from benchmarks.scaleout.sampling import Sample, balance, sampling, timeline
 from benchmarks.scaleout.settings import RunSettings
 
 JOIN = "join"
@@ -70,10 +70,10 @@ def contest(ground: Ground, settings: RunSettings) -> Iterator[Result]:
 def measure(ground: Ground, settings: RunSettings, rival: Rival, place: Path) -> Result:
     """One rival once; `place` is its own. The timeline shows the start of the processes and the last check too."""
     course = course_of(ground, settings, place)
-    with Sampler(ground.lab) as sampler:
+    with sampling(ground.lab) as samples:
         run = rival(course)
     model_bytes = sum(path.stat().st_size for path in ground.model.rglob("*") if path.is_file())
-    return result_of(run, settings, model_bytes, sampler.samples)
+    return result_of(run, settings, model_bytes, samples)
 
 
 def course_of(ground: Ground, settings: RunSettings, place: Path) -> Course:

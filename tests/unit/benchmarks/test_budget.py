@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.budget.cgroup import NoMemoryGroup, Version1, Version2, memory_group
-from benchmarks.budget.load import Highest, count_files, read_all, sampled, write_files, write_names
+from benchmarks.budget.load import count_files, digests_of, read_all, write_names
+from benchmarks.model import write_files
 
 
 def test_version_2_speaks_of_its_own_files(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_a_machine_without_control_groups_is_said_to_be_one(tmp_path: Path) -> N
 
 
 def test_a_wrong_byte_and_a_missing_file_are_found(tmp_path: Path) -> None:
-    digests = write_files(tmp_path / "m", 3, 1000)
+    digests = digests_of(write_files(tmp_path / "m", 3, 1000))
     assert read_all(tmp_path / "m", digests, 2) == []
     first, second, _ = sorted(digests)
     (tmp_path / "m" / first).write_bytes(b"other")
@@ -56,14 +57,3 @@ def test_a_wrong_byte_and_a_missing_file_are_found(tmp_path: Path) -> None:
 def test_many_names_are_as_many_files(tmp_path: Path) -> None:
     write_names(tmp_path, 1500)
     assert (count_files(tmp_path), len(list(tmp_path.iterdir()))) == (1500, 2)
-
-
-def test_the_highest_of_all_samples_counts_and_the_last_one_is_taken_at_the_end() -> None:
-    values = [5]
-    with sampled(lambda: values[0]) as highest:
-        values[0] = 7
-    assert highest.value == 7
-    low = Highest()
-    for value in (3, 9, 4):
-        low.see(value)
-    assert low.value == 9

@@ -10,7 +10,8 @@ import pytest
 import xxhash
 from safetensors import safe_open
 
-from benchmarks.model import Model, write_model
+from benchmarks.model import Model, write_files, write_model
+from benchmarks.model.shards import BLOCK_BYTES
 from benchmarks.model.tokenizer import byte_alphabet, tokenizer
 
 SIZE_BYTES = 3 * 1024**2
@@ -84,6 +85,18 @@ def test_bfloat16_has_its_name_in_header_and_config(tmp_path: Path) -> None:
     with safe_open(tmp_path / model.shards[1], framework="numpy") as file:
         assert file.get_slice("model.norm.weight").get_dtype() == "BF16"
     assert json.loads((tmp_path / "config.json").read_text())["torch_dtype"] == "bfloat16"
+
+
+def test_files_alone_have_the_size_that_was_asked_for(tmp_path: Path) -> None:
+    size_bytes = BLOCK_BYTES + 777
+    files = write_files(tmp_path / "a", 2, size_bytes)
+    assert [(path.name, path.stat().st_size) for path in files] == [
+        ("model-00001-of-00002.safetensors", size_bytes),
+        ("model-00002-of-00002.safetensors", size_bytes),
+    ]
+    again, other = write_files(tmp_path / "b", 2, size_bytes), write_files(tmp_path / "c", 1, size_bytes, seed=1)
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in files]
+    assert len({path.read_bytes() for path in [*files, *other]}) == 3
 
 
 def test_the_byte_alphabet_is_that_of_byte_level_bpe() -> None:
