@@ -19,7 +19,7 @@ from cachefs.fetch import Fetcher
 from cachefs.operations import Operations
 from cachefs.origin import OriginSettings, Source
 from cachefs.ports import Origin
-from cachefs.store import Store
+from cachefs.store import Demoter, Store
 from cachefs.store.meta import read_boot_id
 from mows import logs, settings
 from mows.config import Config
@@ -86,6 +86,9 @@ async def open_core(
     wall_clock = faults.time if faults else time.time
     store = await asyncio.to_thread(open_store, config, faults, wall_clock)
     outer.push_async_callback(asyncio.to_thread, store.close)
+    demoter = Demoter(store)
+    demoter.start()
+    outer.push_async_callback(asyncio.to_thread, demoter.stop)
     await outer.enter_async_context(running(look_after(store, config), "tiers"))
     origins = OriginPool(
         functools.partial(_open_origin, config.node.state_dir, faults),

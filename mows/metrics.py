@@ -119,6 +119,8 @@ def _store(statistics: StoreStatistics) -> Iterator[Sample]:
     yield names.STORE_EVICTIONS, statistics.evictions, ()
     yield names.STORE_EVICTED_BYTES, statistics.evicted_bytes, ()
     yield names.STORE_EVICTED_CHUNKS, statistics.evicted_chunks, ()
+    yield names.STORE_DEMOTIONS, statistics.demotions, ()
+    yield names.STORE_DEMOTED_BYTES, statistics.demoted_bytes, ()
     yield names.STORE_CORRUPT_CHUNKS, statistics.corrupt_chunks, ()
     yield names.STORE_CORRUPT_BLOBS, statistics.corrupt_blobs, ()
     yield names.STORE_DROPPED_BLOBS, statistics.dropped_blobs, ()

@@ -4,6 +4,7 @@ Knows nothing of origins, FUSE or networks. Every failure is a `StoreError`, and
 """
 
 from cachefs.store.blob import Blob
+from cachefs.store.demoter import Demoter
 from cachefs.store.file_systems import file_system_of, nearest_existing
 from cachefs.store.memory_tier import give_huge_pages, host_takes_free_pages, take_back
 from cachefs.store.store import Store
@@ -15,6 +16,7 @@ __all__ = [
     "BlobStatus",
     "ChunkState",
     "ChunkWriter",
+    "Demoter",
     "Store",
     "StoreStatistics",
     "TierSettings",

@@ -22,10 +22,11 @@ from cachefs.store.hashing import hash_range, whole_crc64
 from cachefs.store.host import BlobHost
 from cachefs.store.index import Index, runs
 from cachefs.store.meta import Meta, write_meta
+from cachefs.store.occupancy import occupied_bytes
 from cachefs.store.oscalls import Calls, Step
 from cachefs.store.placement import BLOCK_BYTES, blocks
 from cachefs.store.punch import punch_hole
-from cachefs.store.tier import STAT_BLOCK_BYTES, BlobFiles, Tier
+from cachefs.store.tier import BlobFiles, Tier
 from cachefs.store.uses import Uses
 from cachefs.store.values import ChunkState
 from cachefs.store.writer import ChunkWriter
@@ -105,7 +106,7 @@ class Blob:
 
     def data_bytes(self) -> int:
         """Blocks of the data file. Raises OSError."""
-        return self.calls(Step.DATA_MEASURE, os.fstat, self.fd).st_blocks * STAT_BLOCK_BYTES
+        return occupied_bytes(self.calls(Step.DATA_MEASURE, os.fstat, self.fd))
 
     def state(self, chunk: int) -> ChunkState:
         """The chunk's state now. IndexError beyond the last chunk."""

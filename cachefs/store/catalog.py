@@ -32,6 +32,8 @@ class Entry:
     sealed: bool = False
     """As `resident_bytes`."""
     references: int = 0
+    taken: int = 0
+    """How often it got a reference: who copies it without one sees that it was in use meanwhile."""
     writers: int = 0
     holders: set[str] = field(default_factory=set)
     """Who pinned it. Changed by the catalog only."""

@@ -13,6 +13,8 @@ class Event(Enum):
     EVICTIONS = auto()
     EVICTED_BYTES = auto()
     EVICTED_CHUNKS = auto()
+    DEMOTIONS = auto()
+    DEMOTED_BYTES = auto()
     CORRUPT_CHUNKS = auto()
     CORRUPT_BLOBS = auto()
     DROPPED_BLOBS = auto()

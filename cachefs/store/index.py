@@ -76,6 +76,12 @@ class Index:
             raise CorruptBlob("index has a header that is not this blob's")
         return cls(calls, fd, key, image)
 
+    def encode(self) -> bytearray:
+        """The whole index file, as a copy of the blob needs it."""
+        image = bytearray(self._image)
+        image[_HEADER.size :: _RECORD_BYTES] = self.states
+        return image
+
     def digest(self, chunk: int) -> bytes:
         """The xxh3-128 the chunk was published with. Means nothing for a MISSING chunk."""
         return self._hashes(chunk)[2]

@@ -7,7 +7,7 @@ r"""What a tier's directory looks like: format 1.
         data                                the object's bytes at their own offsets; sparse; exactly the object's size
         index                               64-byte header, then 32 bytes per chunk: see `cachefs.store.index`
         meta.json                           the blob's key, the boot it was last used under: see `cachefs.store.meta`
-    <tier>/blobs/<xx>/<blob id>.dead-<n>/   an evicted blob that is being unlinked
+    <tier>/blobs/<xx>/<blob id>.dead-<n>/   an evicted blob that is being unlinked, or a copy that grows
 
 A blob directory is complete when ``meta.json`` is there: it is put in place last, and by a rename. What lacks a file,
 has one of a wrong size, or ends in ``.dead-<n>``, is the rest of an interrupted step and is removed at the next

@@ -49,6 +49,9 @@ class Step(Enum):
     TOUCH = "record the time of use"
     CONDEMN = "rename a blob out of the way"
     DESTROY = "remove a blob"
+    COPY = "take a blob of another tier"
+    FLUSH = "write back what was copied"
+    PLACE = "put a copied blob in place"
     FREE_SPACE = "ask for free space"
     PROBE = "write to see whether it works again"
 

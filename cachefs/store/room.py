@@ -55,6 +55,16 @@ class Room:
         with self._lock:
             return [self._tier_room(number) for number in range(len(self._tiers))]
 
+    def headroom(self, number: int) -> int:
+        """Bytes that may be reserved now; negative when it is too full. The lock is held. Raises TierUnavailable."""
+        tier, account = self._tiers[number], self._catalog.accounts[number]
+        reserved_on_device = sum(
+            other_account.reserved
+            for other, other_account in zip(self._tiers, self._catalog.accounts, strict=True)
+            if other.device == tier.device
+        )
+        return placement.headroom(tier.settings, account.used + account.reserved, tier.free_bytes(), reserved_on_device)
+
     def reserve(self, number: int, need_bytes: int) -> None:
         """Reserve room in a tier, evicting cold blobs where that helps, and then chunks of those in use.
 
@@ -64,7 +74,7 @@ class Room:
         """
         while True:
             with self._lock:
-                short_bytes = need_bytes - self._headroom(number) if need_bytes else 0
+                short_bytes = need_bytes - self.headroom(number) if need_bytes else 0
                 if short_bytes <= 0:
                     self._catalog.reserve(number, need_bytes)
                     return
@@ -81,6 +91,24 @@ class Room:
             capacity_bytes = self._tiers[number].settings.capacity_bytes
             if held and not self._shedding.free(held, short_bytes, capacity_bytes) and not doomed:
                 raise self._no_space(number, short_bytes)
+
+    def reserve_over_colder(self, number: int, need_bytes: int, last_used: float) -> bool:
+        """As `reserve`, if for that only cold blobs have to go that were used before `last_used`; else False.
+
+        Waits for nobody else's unlinking: what is False now may be True a moment later.
+        """
+        while not self._tiers[number].health.trouble:
+            with self._lock:
+                short_bytes = need_bytes - self.headroom(number)
+                if short_bytes <= 0:
+                    self._catalog.reserve(number, need_bytes)
+                    return True
+                colder = [cold for cold in self._catalog.candidates(number) if cold.last_used < last_used]
+                if sum(cold.allocated_bytes for cold in colder) < short_bytes:
+                    return False
+                doomed = self._condemn_all(placement.choose_victims(colder, short_bytes))
+            self.destroy(doomed)
+        return False
 
     def condemn(self, entry: Entry) -> Condemned:
         """Take a blob out of the layout and the catalog. The lock is held. Raises TierUnavailable."""
@@ -102,6 +130,11 @@ class Room:
         path = self._tiers[entry.tier].path
         log.info("blob %s in %s: evicted, %d bytes of %s", entry.blob_id, path, entry.allocated_bytes, entry.key.uri)
         return condemned
+
+    def drop(self, entry: Entry, reason: str) -> Condemned:
+        """As `condemn`, for a blob that is damaged: a miss, which is counted and said."""
+        self.report_drop(self._tiers[entry.tier], entry.blob_id, reason)
+        return self.condemn(entry)
 
     def destroy(self, doomed: Sequence[Condemned]) -> None:
         """Unlink. The lock is not held. Where that fails, the blocks stay counted until the next start."""
@@ -133,7 +166,9 @@ class Room:
         cold_bytes = sum(candidate.allocated_bytes for candidate in candidates)
         if cold_bytes < short_bytes and cold_bytes + self._shedding.idle_bytes(number) < short_bytes:
             raise self._no_space(number, short_bytes)
-        victims = placement.choose_victims(candidates, short_bytes)
+        return self._condemn_all(placement.choose_victims(candidates, short_bytes))
+
+    def _condemn_all(self, victims: Sequence[BlobId]) -> list[Condemned]:
         doomed: list[Condemned] = []
         for blob_id in victims:
             try:
@@ -161,7 +196,7 @@ class Room:
         if self._tiers[number].health.trouble:
             return last
         try:
-            headroom_bytes = self._headroom(number) + self._catalog.accounts[number].leaving
+            headroom_bytes = self.headroom(number) + self._catalog.accounts[number].leaving
         except TierUnavailable:
             return last
         return TierRoom(
@@ -170,12 +205,3 @@ class Room:
             room_bytes=headroom_bytes - self._catalog.wanted_bytes(number),
             evictable_bytes=sum(candidate.allocated_bytes for candidate in self._catalog.candidates(number)),
         )
-
-    def _headroom(self, number: int) -> int:
-        tier, account = self._tiers[number], self._catalog.accounts[number]
-        reserved_on_device = sum(
-            other_account.reserved
-            for other, other_account in zip(self._tiers, self._catalog.accounts, strict=True)
-            if other.device == tier.device
-        )
-        return placement.headroom(tier.settings, account.used + account.reserved, tier.free_bytes(), reserved_on_device)

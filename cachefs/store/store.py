@@ -1,7 +1,8 @@
 """The store: blobs by id, in the first tier that has room for them.
 
-This module orders the steps of finding, creating, opening and closing a blob. What is decided on is in `placement`,
-what is counted in `catalog`, how room is made in `room`, and what is done to files in `tier` and `blob`.
+This module orders the steps of finding and creating a blob, and is what others see of the store. Who uses a blob is in
+`openings`, what an earlier run left in `taking_up`, how room is made in `room`, and ahead of time in `demotion`. What
+is decided on is in `placement`, what is counted in `catalog`, what is done to files in `tier`, `moving` and `blob`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from cachefs.errors import CorruptBlob, NoSpace, StoreError, TierUnavailable
 from cachefs.store import admission, placement
@@ -19,13 +20,15 @@ from cachefs.store.blob import Blob
 from cachefs.store.catalog import Catalog, Entry, unknown_copies
 from cachefs.store.claim import check_apart
 from cachefs.store.counters import Counters
+from cachefs.store.demotion import Demotion
 from cachefs.store.index import index_bytes
 from cachefs.store.meta import Meta, read_boot_id
+from cachefs.store.openings import Openings, measure
 from cachefs.store.oscalls import Calls, Step
-from cachefs.store.recovery import recover
 from cachefs.store.report import blob_status, tier_statistics
-from cachefs.store.room import Condemned, Room
+from cachefs.store.room import Room
 from cachefs.store.shedding import Shedding
+from cachefs.store.taking_up import TakingUp
 from cachefs.store.tier import Tier
 from cachefs.store.values import BlobStatus, StoreStatistics, TierSettings
 from cachefs.store.watch import Prepare, TierWatch, mount_nothing
@@ -59,16 +62,21 @@ class Store:
         self._calls = calls or Calls()
         self._clock = clock
         self._boot_id = boot_id or read_boot_id()
-        self._counters = Counters()
-        self._lock = threading.Lock()  # guards _catalog, and which blobs are open; taken before any blob's lock
-        self._catalog = Catalog(len(tiers), copies)
+        self._counters = counters = Counters()
+        self._lock = lock = threading.Lock()  # guards _catalog, and which blobs are open; taken before any blob's lock
+        self._catalog = catalog = Catalog(len(tiers), copies)
         self._tiers = _open_tiers(tiers, self._calls, monotonic)
         self._turns = itertools.count()
-        shedding = Shedding(self._lock, self._catalog, self._counters, self._measure, self.release)
-        self._room = Room(self._lock, self._catalog, self._tiers, self._counters, shedding)
-        self._watch = TierWatch(self._lock, self._catalog, self._tiers, self._take_up_again)
+        shedding = Shedding(lock, catalog, counters, self._measure, self.release)
+        self._room = Room(lock, catalog, self._tiers, counters, shedding)
+        self._openings = Openings(
+            self, catalog, self._tiers, self._room, calls=self._calls, counters=counters, clock=clock
+        )
+        self._demotion = Demotion(lock, catalog, self._tiers, self._room, self._openings, self._calls, counters)
+        taking_up = TakingUp(lock, catalog, self._room, self._openings, self._calls, self._boot_id)
+        self._watch = TierWatch(lock, catalog, self._tiers, taking_up.again)
         for number, tier in enumerate(self._tiers):
-            self._take_up(number, tier)
+            taking_up.first(number, tier)
 
     @property
     def chunk_bytes(self) -> int:
@@ -109,7 +117,7 @@ class Store:
         with self._lock:
             entry = self._catalog.get(blob_id)
             try:
-                return self._take(entry, None) if entry else None
+                return self._openings.take(entry, None) if entry else None
             except StoreError as error:
                 log.info("blob %s cannot be lent: %s", blob_id, error)
                 return None
@@ -154,7 +162,7 @@ class Store:
         Reads the whole blob. Raises CorruptBlob or TierUnavailable when its files cannot be opened.
         """
         with self._lock:
-            blob = self._take(self._known(blob_id), None)
+            blob = self._openings.take(self._known(blob_id), None)
         try:
             return [chunk for chunk in range(blob.key.chunk_count) if not blob.check(chunk)]
         finally:
@@ -172,6 +180,14 @@ class Store:
         Meant to be called every second or so. `prepare` mounts the file system of a tier that has one of its own.
         """
         self._watch.look(prepare)
+
+    def demote(self, go_on: Callable[[], bool] = lambda: True) -> bool:
+        """Move one blob down to a later tier, where an earlier one has little room left. Whether one was moved.
+
+        Blocks on disks, for as long as copying takes; ends soon once `go_on` says no. One caller at a time. A tier that
+        fails is no error here: it is counted, and the blob stays where it is.
+        """
+        return self._demotion.step(go_on)
 
     def close(self) -> None:
         """Close everything, whoever still holds it. Writes nothing: the files are complete after every step."""
@@ -213,47 +229,10 @@ class Store:
         """See `BlobHost.release`."""
         with self._lock:
             entry = self._catalog.get(blob_id)
-            dropped = self._drop_reference(entry) if entry else []
+            dropped = self._openings.give_back(entry) if entry else []
         self._room.destroy(dropped)
 
-    # Creation, opening, closing. The lock is held unless the method takes it.
-
-    def _take_up(self, number: int, tier: Tier) -> None:
-        for blob_id in tier.scan():
-            self._take_up_blob(number, tier, blob_id)
-        log.info("tier %s: opened, %d bytes in use", tier.path, self._catalog.accounts[number].used)
-
-    def _take_up_again(self, number: int, tier: Tier) -> None:
-        """The blobs that lie in a tier which works again. Takes the lock, for one blob after the other."""
-        for blob_id in list(tier.blob_ids()):
-            with self._lock:
-                known = self._catalog.get(blob_id)
-                if (known is None or known.tier != number) and tier.paths(blob_id).directory.is_dir():
-                    self._take_up_blob(number, tier, blob_id)
-
-    def _take_up_blob(self, number: int, tier: Tier, blob_id: BlobId) -> None:
-        try:
-            found = recover(tier, blob_id, self._boot_id, self._calls)
-            entry = Entry(found.meta, number, found.allocated_bytes, found.last_used)
-            blob = self._open(entry, None)
-        except (StoreError, OSError) as error:
-            self._room.discard(tier, blob_id, str(error))
-            return
-        entry.note(blob)
-        self._free_leftovers(entry, blob)
-        blob.close()
-        if self._catalog.get(blob_id):
-            self._room.discard(tier, blob_id, "an earlier tier has it too")
-        else:
-            self._catalog.add(entry)
-
-    def _free_leftovers(self, entry: Entry, blob: Blob) -> None:
-        """Chunks that were being written or given up in a crash hold blocks that nothing else would ever free."""
-        data_bytes = entry.allocated_bytes - placement.footprint_bytes(index_bytes(entry.key))
-        if data_bytes > placement.blocks(blob.known_bytes):
-            with suppress(StoreError, OSError):  # counted
-                blob.punch_missing()
-                entry.allocated_bytes = self._tiers[entry.tier].allocated_bytes(entry.blob_id)
+    # Finding and creating.
 
     def _acquire_existing(self, meta: Meta) -> Blob | None:
         with self._lock:
@@ -261,10 +240,9 @@ class Store:
             if entry is None:
                 return None
             try:
-                return self._take(entry, meta.crc64)
+                return self._openings.take(entry, meta.crc64)
             except CorruptBlob as error:
-                self._room.report_drop(self._tiers[entry.tier], entry.blob_id, str(error))
-                condemned = self._room.condemn(entry)
+                condemned = self._room.drop(entry, str(error))
             except TierUnavailable:
                 if not self._set_aside(entry):
                     raise
@@ -308,88 +286,10 @@ class Store:
             entry = Entry(meta, number, tier.create(meta), self._clock())
             self._catalog.add(entry)
             log.info("blob %s in %s: created for %s", entry.blob_id, tier.path, meta.key.uri)
-        return self._take(entry, meta.crc64)
-
-    def _take(self, entry: Entry, crc64: int | None) -> Blob:
-        """One more reference. Raises CorruptBlob for files that are not right, TierUnavailable for others."""
-        if entry.blob is None:
-            entry.blob = self._open(entry, crc64)
-        elif crc64 is not None:
-            entry.blob.expect_crc64(crc64)
-        entry.references += 1
-        entry.last_used = self._clock()
-        return entry.blob
-
-    def _open(self, entry: Entry, crc64: int | None) -> Blob:
-        tier = self._tiers[entry.tier]
-        try:
-            opened = tier.open(entry.meta)
-        except FileNotFoundError as error:
-            if tier.has_vanished():
-                raise TierUnavailable(f"{tier.path}: {tier.health.trouble}") from error
-            raise CorruptBlob(f"{error.filename} is missing") from error
-        except OSError as error:
-            raise tier.fault(Step.DATA_OPEN, error) from error
-        blob = Blob(self, tier, entry.meta, opened, calls=self._calls, counters=self._counters)
-        if crc64 is not None:
-            blob.expect_crc64(crc64)
-        try:
-            blob.seal_if_complete()
-        except CorruptBlob:
-            blob.close()
-            raise
-        return blob
-
-    def _drop_reference(self, entry: Entry) -> list[Condemned]:
-        """One reference less. What is returned is to be destroyed without the lock."""
-        if entry.references <= 0 or entry.blob is None:
-            raise RuntimeError(f"blob {entry.blob_id}: released more often than acquired")
-        entry.references -= 1
-        entry.last_used = self._clock()
-        if entry.references:
-            return []
-        entry.note(entry.blob)
-        entry.blob.close()
-        entry.blob = None
-        return self._record_use(entry)
-
-    def _record_use(self, entry: Entry) -> list[Condemned]:
-        tier = self._tiers[entry.tier]
-        if entry.orphaned:
-            self._catalog.forget(entry)
-            tier.overlooked = True
-            return []
-        try:
-            tier.touch(entry.blob_id, entry.last_used)
-        except FileNotFoundError:
-            if tier.has_vanished():
-                self._catalog.forget(entry)
-                return []
-            return self._drop_incomplete(tier, entry)
-        except OSError as error:
-            tier.fault(Step.TOUCH, error)
-        return []
-
-    def _drop_incomplete(self, tier: Tier, entry: Entry) -> list[Condemned]:
-        """Its meta.json is gone: by our own hand, since the index could not be corrected, or by another's."""
-        self._room.report_drop(tier, entry.blob_id, "its meta.json vanished while it was in use")
-        try:
-            return [self._room.condemn(entry)]
-        except TierUnavailable:  # counted; it stays in the catalog and is not there for the next run
-            return []
+        return self._openings.take(entry, meta.crc64)
 
     def _measure(self, entry: Entry) -> int | None:
-        """Asked after every chunk: what is beside the data never changes, so the directory is looked at only once."""
-        tier = self._tiers[entry.tier]
-        try:
-            if entry.blob is None:
-                return tier.allocated_bytes(entry.blob_id)
-            if entry.beside_bytes is None:
-                entry.beside_bytes = tier.beside_bytes(entry.blob_id)
-            return entry.blob.data_bytes() + entry.beside_bytes
-        except OSError as error:
-            tier.fault(Step.DATA_MEASURE, error)
-            return None
+        return measure(entry, self._tiers[entry.tier])
 
     def _known(self, blob_id: BlobId) -> Entry:
         entry = self._catalog.get(blob_id)

@@ -27,14 +27,12 @@ from cachefs.store.health import Finding, Health
 from cachefs.store.index import Index, create_index, index_bytes
 from cachefs.store.layout import BlobPaths, blob_paths
 from cachefs.store.meta import Meta, read_meta, write_meta
+from cachefs.store.occupancy import directory_bytes
 from cachefs.store.oscalls import Calls, Step, closing_fd, store_error
 from cachefs.store.values import TierSettings
 from cachefs.types import BlobId
 
 log = logging.getLogger(__name__)
-
-STAT_BLOCK_BYTES = 512
-"""The unit of `st_blocks`, on every file system."""
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _OPEN = os.O_RDWR | os.O_CLOEXEC
@@ -227,11 +225,11 @@ class Tier:
 
     def allocated_bytes(self, blob_id: BlobId) -> int:
         """Blocks of the blob's directory and of every file in it, whether or not the store has it open."""
-        return self._calls(Step.DATA_MEASURE, _allocated_bytes, self.paths(blob_id).directory)
+        return self._calls(Step.DATA_MEASURE, directory_bytes, self.paths(blob_id).directory)
 
     def beside_bytes(self, blob_id: BlobId) -> int:
         """As `allocated_bytes` without the data file, which others may be writing to at this moment."""
-        return self._calls(Step.DATA_MEASURE, _allocated_bytes, self.paths(blob_id).directory, but="data")
+        return self._calls(Step.DATA_MEASURE, directory_bytes, self.paths(blob_id).directory, but="data")
 
     def touch(self, blob_id: BlobId, when: float) -> None:
         """Record the time of use where the next run finds it: as the modification time of meta.json."""
@@ -255,6 +253,14 @@ class Tier:
         self._calls(Step.CONDEMN, os.rename, paths.directory, dead)
         self._disowned.discard(blob_id)
         return dead
+
+    def staging(self, blob_id: BlobId) -> BlobPaths:
+        """Where a copy of the blob may grow: the next start takes it for an evicted one, and removes it."""
+        return BlobPaths(self.paths(blob_id).dead(next(self._dead_numbers)))
+
+    def place(self, copy: BlobPaths, blob_id: BlobId) -> None:
+        """Make a copy that grew in `staging` the blob."""
+        self._calls(Step.PLACE, os.rename, copy.directory, self.paths(blob_id).directory)
 
     def destroy(self, directory: Path) -> None:
         """Unlink a blob's directory. May take a second for a large blob. What is gone already is no error."""
@@ -302,8 +308,3 @@ class Tier:
         with closing_fd(index_fd):
             create_index(self._calls, index_fd, meta.key)
         write_meta(self._calls, paths, meta)
-
-
-def _allocated_bytes(directory: Path, *, but: str = "") -> int:
-    inner = sum(entry.stat(follow_symlinks=False).st_blocks for entry in os.scandir(directory) if entry.name != but)
-    return STAT_BLOCK_BYTES * (inner + os.stat(directory).st_blocks)

@@ -90,3 +90,7 @@ class StoreStatistics:
     """Requests for room that no eviction could satisfy."""
     verified_bytes: int = 0
     """Bytes that were here and were compared with their hash, right or wrong."""
+    demotions: int = 0
+    """Blobs that were moved to a later tier, to make room in an earlier one."""
+    demoted_bytes: int = 0
+    """Blocks that those blobs freed in the earlier one."""
