@@ -22,6 +22,7 @@ from cachefs.sharing import Lender
 from peer.exchange import Host, Link, Neighbour, Neighbours, PeerExchange
 from peer.exchange.interest import Interest
 from peer.exchange.links import Links
+from peer.exchange.news import News
 from peer.exchange.transport import Lane, Transport
 from peer.faulty import FaultyLane, FaultyLink, FaultyProber
 from peer.lane.client import LaneClient
@@ -205,6 +206,7 @@ class PeerNode:
             rng=self._rng,
             suspect=self._roster.suspect,
         )
+        self._news = News(self._host.board, self._neighbours, links, self._interest, self.exchange)
 
     # -------------------------------------------------------- what peers do
 
@@ -221,43 +223,23 @@ class PeerNode:
     def _updated(self, neighbour: Neighbour, updates: Sequence[HaveUpdate]) -> None:
         """A peer said something: that it lives, at the least."""
         self._roster.heard(neighbour.identity)
-        neighbour.broken = False
-        if not updates:
-            return
-        now = asyncio.get_running_loop().time()
-        for update in updates:
-            neighbour.told(update, now)
-            if swarm := self._host.board.get(update.blob):
-                swarm.told(neighbour.peer_id, update, now)
-        self._interest.heard(neighbour.peer_id, [update.blob for update in updates])
-        self.exchange.told()
+        self._news.told(neighbour, updates, asyncio.get_running_loop().time())
 
     def _broken(self, neighbour: Neighbour, error: PeerError | None) -> None:
-        self._interest.silent(neighbour.peer_id)
-        neighbour.at_origin.clear()  # it tells again what it gets, once it is connected
         if error is not None:
-            neighbour.broken = True
-            neighbour.last_failure = str(error)
             self._roster.suspect(neighbour.peer_id)
-        self.exchange.wake()
+        self._news.broke(neighbour, error)
 
     def _changed(self, joined: Sequence[Identity], left: Sequence[Identity]) -> None:
-        gone = self._neighbours.left(left)
-        self.exchange.left(gone)
-        self._host.board.left(neighbour.peer_id for neighbour in gone)
-        for neighbour in gone:
-            self._links.drop(neighbour)
-            self._interest.silent(neighbour.peer_id)
+        for neighbour in self._news.left(left):
             if self._lane:
                 self._lane.drop(neighbour.peer_id)
             log.info("peer left peer=%s address=%s", neighbour.identity.node_id, neighbour.identity.address)
         remembered = {neighbour.peer_id for neighbour in self._neighbours.ever()}
         for peer in self._uploads.sent_bytes.keys() - remembered:
             self._uploads.forget(peer)
-        for neighbour in self._neighbours.joined(joined):
+        for neighbour in self._news.joined(joined):
             log.info("peer joined peer=%s address=%s", neighbour.identity.node_id, neighbour.identity.address)
-        self._interest.joined()
-        self.exchange.wake()
 
 
 def _discovery(settings: PeerSettings) -> Discovery:

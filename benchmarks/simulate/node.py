@@ -21,6 +21,7 @@ from cachefs.types import BlobKey, Deadline
 from peer.exchange import Host, Link, Neighbour, Neighbours, PeerExchange
 from peer.exchange.interest import Interest
 from peer.exchange.links import Links
+from peer.exchange.news import News
 from peer.membership.directory import Directory
 from peer.values import HaveUpdate, Identity, PeerId
 
@@ -87,6 +88,7 @@ class SimNode:
             rng=rng,
             suspect=lambda _: None,
         )
+        self._news = News(self._host.board, self.neighbours, self._links, self._interest, self.exchange)
         self.fetcher = SimFetcher(around, self.exchange, self.cache, links, self._uplink_of, self._finished)
 
     # ------------------------------------------------------------------ life
@@ -130,16 +132,9 @@ class SimNode:
         self.fetcher.wake_soon()
 
     def members_changed(self, joined: Sequence[Identity], left: Sequence[Identity]) -> None:
-        """As `peer.node` joins the parts when the roster changes."""
-        gone = self.neighbours.left(left)
-        self.exchange.left(gone)
-        self._host.board.left(neighbour.peer_id for neighbour in gone)
-        for neighbour in gone:
-            self._links.drop(neighbour)
-            self._interest.silent(neighbour.peer_id)
-        self.neighbours.joined(joined)
-        self._interest.joined()
-        self.exchange.wake()
+        """The roster changes."""
+        self._news.left(left)
+        self._news.joined(joined)
 
     def _uplink_of(self, peer: PeerId) -> Uplink:
         return self._node_of(peer).uplink
@@ -148,18 +143,7 @@ class SimNode:
         return SimLink(self._around, self.identity, self._node_of(peer.peer_id).telling)
 
     def _updated(self, neighbour: Neighbour, updates: Sequence[HaveUpdate]) -> None:
-        """As `peer.node` does."""
-        now = self._around.now
-        for update in updates:
-            neighbour.told(update, now)
-            if swarm := self._host.board.get(update.blob):
-                swarm.told(neighbour.peer_id, update, now)
-        self._interest.heard(neighbour.peer_id, [update.blob for update in updates])
-        self.exchange.told()
+        self._news.told(neighbour, updates, self._around.now)
 
     def _broken(self, neighbour: Neighbour, error: PeerError | None) -> None:
-        """As `peer.node` does."""
-        self._interest.silent(neighbour.peer_id)
-        neighbour.at_origin.clear()
-        neighbour.broken = error is not None
-        self.exchange.wake()
+        self._news.broke(neighbour, error)

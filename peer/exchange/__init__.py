@@ -1,7 +1,8 @@
 """Joins what peers say, what may be decided from it, and what this node's fetcher wants: `cachefs.sharing.Exchange`.
 
-`exchange` answers the fetcher; `host` answers the peers; `links` keeps the connections; `transport` opens chunks on
-fill threads. All decisions are those of `peer.policy`; `duties` shows them the state of a swarm.
+`exchange` answers the fetcher; `host` answers the peers; `links` keeps connections; `news` tells all parts who comes,
+speaks and goes; `transport` opens chunks on fill threads. Decisions are those of `peer.policy`; `duties` shows them the
+state of a swarm.
 """
 
 from peer.exchange.exchange import PeerExchange

@@ -18,6 +18,7 @@ from cachefs.types import BlobId, BlobKey, Deadline, Priority
 from peer.exchange import Neighbour, Neighbours, PeerExchange
 from peer.exchange.interest import Interest
 from peer.exchange.links import Links
+from peer.exchange.news import News
 from peer.exchange.transport import RemoteChunk
 from peer.policy.duty import duty
 from peer.settings import PeerLimits, PeerTimes
@@ -226,6 +227,7 @@ class Node:
             rng=random.Random(2),
             suspect=self.suspected.append,
         )
+        self.news = News(self.board, self.neighbours, self.links, self.interest, self.exchange)
         self.exchange.attach(self._woken)
 
     @property
@@ -236,18 +238,11 @@ class Node:
 
     async def joins(self, *identities: Identity) -> None:
         """Peers join; where something is wanted, their links are up when this returns."""
-        self.neighbours.joined(identities)
-        self.interest.joined()
+        self.news.joined(identities)
         await turns()
 
     async def leaves(self, *identities: Identity) -> None:
-        """As `peer.node` does it."""
-        gone = self.neighbours.left(identities)
-        self.exchange.left(gone)
-        self.board.left(neighbour.peer_id for neighbour in gone)
-        for neighbour in gone:
-            self.links.drop(neighbour)
-            self.interest.silent(neighbour.peer_id)
+        self.news.left(identities)
         await turns()
 
     def link(self, peer: Identity) -> TwinLink:
@@ -264,14 +259,10 @@ class Node:
         return self.links_made[-1]
 
     def _updated(self, neighbour: Neighbour, updates: Sequence[HaveUpdate]) -> None:
-        for one in updates:
-            neighbour.told(one, self.now)
-            if swarm := self.board.get(one.blob):
-                swarm.told(neighbour.peer_id, one, self.now)
-        self.interest.heard(neighbour.peer_id, [one.blob for one in updates])
+        self.news.told(neighbour, updates, self.now)
 
     def _broken(self, neighbour: Neighbour, error: PeerError | None) -> None:
-        self.interest.silent(neighbour.peer_id)
+        self.news.broke(neighbour, error)
 
     def _woken(self) -> None:
         self.wakes += 1
