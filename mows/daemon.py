@@ -17,11 +17,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
-from cachefs.faults import Faults
+from cachefs.faults import PLAN_VARIABLE, Faults
 from mows import logs
 from mows.config import Config, load_config
 from mows.core import Core, open_core
-from mows.faults import planned_faults
 from mows.redaction import Redactor, secrets_of
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ def run(config_path: Path) -> int:
     """
     config = load_config(config_path, os.environ)
     logs.configure(config.log.format, config.log.level, redact=Redactor(secrets_of(config)))
-    asyncio.run(_run_until_signal(config, planned_faults(os.environ)))
+    asyncio.run(_run_until_signal(config, _planned_faults()))
     return EXIT_OK
 
 
@@ -86,8 +85,18 @@ async def serve(
     logs.event(log, "stopped", node=config.node.id)
 
 
+def _planned_faults() -> Faults | None:
+    if PLAN_VARIABLE not in os.environ:
+        return None
+    from mows.faults import planned_faults  # noqa: PLC0415 it knows every label, and so loads the peers
+
+    return planned_faults(os.environ)
+
+
 def _load_front() -> OpenFront:
-    from mows.front import open_front  # noqa: PLC0415 half a second in which restored mounts are served already
+    """Half a second in which restored mounts are served already."""
+    import cachefs.origin.opening  # noqa: F401, PLC0415 first: readers of what is not cached wait for it
+    from mows.front import open_front  # noqa: PLC0415
 
     return open_front
 

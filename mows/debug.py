@@ -22,7 +22,7 @@ from typing import Any
 from cachefs.fetch.statistics import FetchStatistics
 from cachefs.operations import Operation
 from cachefs.store import StoreStatistics
-from mows.ports import PeerReport
+from mows.peer_report import PeerReport
 from mows.redaction import Redactor
 from mows.watchdog import stack_of
 from peer.statistics import PeerStatistics

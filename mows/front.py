@@ -11,7 +11,7 @@ import functools
 import logging
 from importlib.metadata import version
 
-from mows import logs, settings
+from mows import logs
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken
 from mows.api.services import NodeIdentity, Services
@@ -22,8 +22,9 @@ from mows.debug import Debug
 from mows.errors import ConfigError
 from mows.metrics import Metrics, Observed
 from mows.peer_files import check_peer_files
+from mows.peer_report import no_peers
+from mows.peer_settings import peer_settings
 from mows.placement import Inspector
-from mows.ports import no_peers
 from mows.prewarm import PrewarmServices
 from mows.prewarms import Prewarms
 from mows.readiness import check_ready
@@ -127,7 +128,7 @@ def _identity(config: Config) -> NodeIdentity:
 
 async def _join_peers(core: Core, stack: contextlib.AsyncExitStack) -> PeerNode | None:
     """This node among its peers, if it has any. It leaves after the fetcher that asks them. Raises ConfigError."""
-    wanted = settings.peer_settings(core.config)
+    wanted = peer_settings(core.config)
     if wanted is None or core.exchange is None:
         return None
     await asyncio.to_thread(check_peer_files, core.config.peers)

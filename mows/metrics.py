@@ -20,7 +20,7 @@ from mows import peer_metrics
 from mows.metric_names import Sample
 from mows.mount_state import MountState
 from mows.mounts import Mounts
-from mows.ports import PeerReport, no_peers
+from mows.peer_report import PeerReport, no_peers
 from mows.prewarm import PrewarmState
 from mows.prewarms import Prewarms
 

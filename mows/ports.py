@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,6 @@ from cachefs.fuse.statistics import FuseStatistics
 from cachefs.origin import Source
 from cachefs.ports import Origin
 from cachefs.types import BlobId, ObjectInfo, Priority
-from peer.statistics import PeerStatistics
-
-PeerReport = Callable[[], PeerStatistics | None]
-"""What was exchanged with other nodes so far. None: this daemon runs without peers. Quick, on the loop."""
-
-
-def no_peers() -> None:
-    """The report of a daemon without peers."""
 
 
 class ObjectCache(Protocol):

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import fsspec
-
 from cachefs.errors import InvalidSource, UnknownScheme
 
 BUCKET_SCHEMES = frozenset({"oss", "s3", "gs", "az"})
@@ -65,11 +63,17 @@ def parse_source(text: str) -> Source:
         return _oss(text, host, path)
     if scheme in HTTP_SCHEMES:
         return _http(text, scheme, host, path)
-    if scheme not in BUCKET_SCHEMES and (scheme in _WRAPPERS or scheme not in fsspec.available_protocols()):
+    if scheme not in BUCKET_SCHEMES and not _known_to_fsspec(scheme):
         raise UnknownScheme(f"source {text!r}: unknown scheme {scheme!r}")
     if not host:
         raise InvalidSource(f"source {text!r}: no bucket", hint=f"write it as {scheme}://bucket/prefix")
     return Source(scheme, f"{scheme}://{host}", _directory(path))
+
+
+def _known_to_fsspec(scheme: str) -> bool:
+    import fsspec  # noqa: PLC0415 20 ms of each start of a daemon, and hardly a mount has such a source
+
+    return scheme not in _WRAPPERS and scheme in fsspec.available_protocols()
 
 
 def _check_path(text: str, path: str) -> None:

@@ -19,8 +19,8 @@ from cli.exit_codes import ExitCode
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_styled
 from cli.units import count_text
-from mows import settings
 from mows.config import Config
+from mows.peer_settings import peer_settings
 from peer.rpc.hello import GrpcProber
 from peer.rpc.security import Security
 from peer.rpc.traffic import Traffic
@@ -75,7 +75,7 @@ def _check_configured(config: Config) -> Iterator[Finding]:
 
 def check_peers(config: Config, endpoint: Endpoint) -> Iterator[Finding]:
     """Nothing for a node without peers. The running daemon says hello to others by itself, so it is asked instead."""
-    wanted = settings.peer_settings(config)
+    wanted = peer_settings(config)
     if wanted is None:
         return
     files = list(peer_files.probe(config.peers))

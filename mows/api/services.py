@@ -10,8 +10,8 @@ from mows.cache_admin import CacheAdmin
 from mows.debug import Debug
 from mows.metrics import Metrics
 from mows.mounts import Mounts
+from mows.peer_report import PeerReport, no_peers
 from mows.placement import Inspector
-from mows.ports import PeerReport, no_peers
 from mows.prewarms import Prewarms
 
 

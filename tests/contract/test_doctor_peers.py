@@ -11,10 +11,10 @@ from cli.commands.doctor import check_peers
 from cli.doctor.finding import Finding, Level
 from cli.doctor.peers import greet, introduced
 from cli.endpoint import Endpoint
-from mows import settings
 from mows.api import peer_answers
 from mows.api.services import NodeIdentity
 from mows.config import Config, parse_config
+from mows.peer_settings import peer_settings
 from mows.units import Address
 from peer.rpc.hello import GrpcProber
 from peer.rpc.security import Security
@@ -64,7 +64,7 @@ def test_a_redis_that_wants_another_password(redis: RedisServer) -> None:
 
 async def said_hello(world: World, token_file: Path | None = None) -> Finding:
     """What the doctor finds at a node that answers."""
-    wanted = settings.peer_settings(config("{listen: '127.0.0.1:9302'}"))
+    wanted = peer_settings(config("{listen: '127.0.0.1:9302'}"))
     assert wanted is not None
     mine = introduced(wanted)
     prober = GrpcProber(lambda: mine, Security(SecuritySettings(token_file=token_file)), Traffic())

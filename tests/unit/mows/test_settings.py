@@ -14,6 +14,7 @@ from cachefs.store import TierSettings
 from mows import settings
 from mows.config import parse_config
 from mows.mount import MountSettings
+from mows.peer_settings import peer_settings
 from peer.settings import DiscoverySettings, PeerLimits, PeerSettings, SecuritySettings
 
 TEXT = """
@@ -73,7 +74,7 @@ def test_the_defaults_of_the_file_are_those_of_the_parts() -> None:
     with_peers = parse_config(
         "cache: {tiers: [{path: /t, capacity: 1GiB}]}\npeers: {listen: '127.0.0.1:9302'}", "mows.yaml"
     )
-    peers = settings.peer_settings(with_peers)
+    peers = peer_settings(with_peers)
     assert peers is not None
     assert peers == PeerSettings(
         node_id=with_peers.node.id, zone="", chunk_bytes=8 << 20, version=version("mows"), listen="127.0.0.1:9302"
@@ -81,7 +82,7 @@ def test_the_defaults_of_the_file_are_those_of_the_parts() -> None:
 
 
 def test_peers() -> None:
-    peers = settings.peer_settings(CONFIG)
+    peers = peer_settings(CONFIG)
     assert peers is not None
     assert (peers.node_id, peers.zone, peers.chunk_bytes) == ("node-a", "z1", 1 << 20)
     assert (peers.listen, peers.advertise, peers.lane) == ("0.0.0.0:9302", "10.0.0.1:9302", False)
@@ -107,13 +108,13 @@ def test_peers() -> None:
 )
 def test_ways_to_find_peers(discovery: str, settled: DiscoverySettings) -> None:
     text = f"cache: {{tiers: [{{path: /t, capacity: 1}}]}}\npeers: {{listen: '127.0.0.1:9302', discovery: {discovery}}}"
-    peers = settings.peer_settings(parse_config(text, "mows.yaml"))
+    peers = peer_settings(parse_config(text, "mows.yaml"))
     assert peers is not None
     assert peers.discovery == settled
 
 
 def test_a_node_without_an_address_for_peers_has_none() -> None:
-    assert settings.peer_settings(parse_config("cache: {tiers: [{path: /t, capacity: 1}]}", "mows.yaml")) is None
+    assert peer_settings(parse_config("cache: {tiers: [{path: /t, capacity: 1}]}", "mows.yaml")) is None
 
 
 def test_kernel_mounts() -> None:
