@@ -31,6 +31,9 @@ ROOM_SHARE = 4
 """A tier keeps a quarter of its capacity free while a later one has room: the next model's first files land in memory
 at once, and the rest still holds what was used last at the speed of memory."""
 
+MOST_TRIED = 8
+"""Of the coldest blobs, how many are looked for a place for: each costs a look at all blobs of the later tiers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -88,7 +91,7 @@ class Demotion:
     def _leaving(self, number: int) -> list[tuple[Entry, int]]:
         """What may leave a tier that has little room, the coldest first, and how often it was in use.
 
-        All of it is given, since the coldest may find no place. Complete blobs only: the rest is not worth a copy.
+        More than enough, since the coldest may find no place. Complete blobs only: the rest is not worth a copy.
         """
         tier = self._tiers[number]
         if tier.health.trouble:
@@ -101,7 +104,7 @@ class Demotion:
             complete = {entry.blob_id: entry for entry in self._catalog if entry.sealed}
             cold = [candidate for candidate in self._catalog.candidates(number) if candidate.blob_id in complete]
             order = placement.choose_victims(cold, sum(candidate.allocated_bytes for candidate in cold))
-            return [(complete[blob_id], complete[blob_id].taken) for blob_id in order]
+            return [(complete[blob_id], complete[blob_id].taken) for blob_id in order[:MOST_TRIED]]
 
     def _reserve(self, entry: Entry, target: int, need_bytes: int) -> bool:
         if self._tiers[target].paths(entry.blob_id).directory.exists():  # set aside; the next look sees to it

@@ -21,10 +21,19 @@ DATA = content(3 * CHUNK_BYTES)
 KEPT, VICTIM, ROTTEN = (described_with_crc(name, DATA) for name in ("kept", "victim", "rotten"))
 
 
-def live(tier: Path, calls: Calls) -> None:
-    """Create, write, verify, evict; then once more after a reboot."""
+CAPACITY_BYTES = 216 << 10
+"""Of each tier: what three objects leave of the first is less than a quarter, so that one moves to the second."""
+
+
+def open_tiers(root: Path, boot: str, calls: Calls | None = None) -> Store:
+    """The store below `root`."""
+    return open_store(root / "first", root / "second", capacity_bytes=CAPACITY_BYTES, calls=calls, boot_id=boot)
+
+
+def live(root: Path, calls: Calls) -> None:
+    """Create, write, verify, move, evict; then once more after a reboot."""
     for boot in ("1", "2"):
-        store = open_store(tier, calls=calls, boot_id=boot)
+        store = open_tiers(root, boot, calls)
         for info in (KEPT, VICTIM, ROTTEN):
             blob = store.acquire(info)
             for chunk in range(3):
@@ -35,6 +44,7 @@ def live(tier: Path, calls: Calls) -> None:
                 os.pwrite(blob.fd, b"rot", 5)
                 blob.check(0)
             blob.release()
+        store.demote()
         _evict(store)
         store.close()
 
@@ -51,7 +61,7 @@ def _killed(base: Path, label: str, skip: int) -> int:
     plan.write_text(json.dumps({"faults": [{"label": label, "kind": "kill", "skip": skip}]}))
     if child := os.fork():
         return os.waitpid(child, 0)[1]
-    live(base / "tier", FaultyCalls(PlannedFaults(plan, fired=journal())))
+    live(base / "tiers", FaultyCalls(PlannedFaults(plan, fired=journal())))
     os._exit(0)
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from cachefs.store import ChunkState, Store
 from cachefs.store.oscalls import LABELS, Step
-from tests.fault.killed_writer import DATA, KEPT, ROTTEN, VICTIM
-from tests.unit.store.world import occupied_bytes, open_store, put
+from tests.fault.killed_writer import DATA, KEPT, ROTTEN, VICTIM, open_tiers
+from tests.unit.store.world import occupied_bytes, put
 
 AFTER_FAULTS = {Step.PROBE.label, Step.DISOWN.label}
 """What a store does only when another step failed: those two fail in test_store_steps and test_tier_watch."""
@@ -22,7 +22,13 @@ BOOT_AFTER = {0: "2", 1: "3", 4: "3"}
 """How many calls pass before the kill, and the boot of the run after it: the victim's own, or another one."""
 
 
-def assert_right_and_counted(store: Store, tier: Path) -> None:
+def assert_counted(store: Store) -> None:
+    for tier in store.statistics().tiers:
+        assert (tier.used_bytes, tier.reserved_bytes) == (occupied_bytes(tier.path), 0)
+        assert tier.used_bytes <= tier.capacity_bytes
+
+
+def assert_right_and_counted(store: Store) -> None:
     """Nothing PRESENT or verified is wrong; each object can be cached; what is used is what is there."""
     for info in (KEPT, VICTIM, ROTTEN):
         blob = store.acquire(info)
@@ -35,8 +41,7 @@ def assert_right_and_counted(store: Store, tier: Path) -> None:
                 put(blob, chunk, DATA)
         assert blob.sealed
         blob.release()
-    statistics = store.statistics().tiers[0]
-    assert (statistics.used_bytes, statistics.reserved_bytes) == (occupied_bytes(tier), 0)
+    assert_counted(store)
 
 
 @pytest.mark.parametrize("label", POINTS)
@@ -47,8 +52,7 @@ def test_what_was_killed_there_is_taken_up_right(tmp_path: Path, label: str) -> 
     assert statuses[0] == signal.SIGKILL
     assert set(statuses) <= {0, signal.SIGKILL}
     for skip, boot in BOOT_AFTER.items():
-        tier = tmp_path / str(skip) / "tier"
-        store = open_store(tier, boot_id=boot)
-        assert store.statistics().tiers[0].used_bytes == occupied_bytes(tier)
-        assert_right_and_counted(store, tier)
+        store = open_tiers(tmp_path / str(skip) / "tiers", boot)
+        assert_counted(store)
+        assert_right_and_counted(store)
         store.close()

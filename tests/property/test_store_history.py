@@ -4,8 +4,9 @@ After every step: whatever the store says is PRESENT has the object's bytes; the
 as du counts; the store's own counts agree; nobody in use or pinned was evicted. One object is larger than both tiers:
 it lives there chunk by chunk; what a reader has begun to use, a pinned blob, and a complete one in use lose no chunk. A
 crash ends a run in the middle of a write, at a random system call, and the next run goes on with what is on the file
-system, under the same boot of the machine or another. Rot flips a bit behind the store's back: then the chunk must be
-found by `verify` or by the next boot.
+system, under the same boot of the machine or another. Complete blobs move from the first tier to the second; others are
+opened, evicted and pinned in the middle of it, and a crash may come at any call of a move. Rot flips a bit behind the
+store's back: then the chunk must be found by `verify` or by the next boot.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -27,7 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from cachefs.errors import NoSpace
 from cachefs.store import Blob, ChunkState, Store, TierSettings
 from cachefs.store.oscalls import Calls, Step
-from cachefs.types import ByteRange
+from cachefs.types import BlobId, ByteRange
 from tests.unit.store.world import CHUNK_BYTES, blob_id_of, content, described_with_crc, flip_bit, occupied_bytes
 
 pytestmark = pytest.mark.expects_warnings  # rot is said
@@ -39,7 +41,7 @@ SIZES = [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 5, 4 * CHUNK_BYTES, 6 * CHUNK_BYTE
 CONTENT = [content(size, seed) for seed, size in enumerate(SIZES)]
 OBJECTS = [described_with_crc(f"o{number}", data) for number, data in enumerate(CONTENT)]
 CAPACITIES = (
-    75_000,
+    90_000,
     130_000,
 )  # two thirds of what all objects need, cold ones have to go; the last is larger than each
 
@@ -56,12 +58,16 @@ class Mortal(Calls):
 
     def __init__(self) -> None:
         self.calls_left: int | None = None
+        self.interruptions: list[Callable[[], object]] = []
+        """One before each of the next calls that copy a blob, which nobody holds a lock for."""
 
     def __call__(self, step: Step, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         if self.calls_left is not None and step not in {Step.FREE_SPACE, Step.DATA_MEASURE, Step.DATA_READ}:
             if self.calls_left == 0:
                 raise Crash
             self.calls_left -= 1
+        if step in {Step.COPY, Step.FLUSH} and self.interruptions:
+            self.interruptions.pop(0)()
         return call(*args, **kwargs)
 
 
@@ -111,10 +117,10 @@ class StoreHistory(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def release(self, number: int) -> None:
-        if blob := self.held.pop(number, None):
+        if number in self.held:
             self.end_uses(number)
             self.safe.pop(number, None)
-            blob.release()
+            self.held.pop(number).release()
 
     @precondition(lambda self: self.held)
     @rule(pick=picks, start=st.integers(0, 14 * CHUNK_BYTES), length=st.integers(1, 3 * CHUNK_BYTES))
@@ -140,6 +146,18 @@ class StoreHistory(RuleBasedStateMachine):
                     self.write_chunk(*absent[pick % len(absent)], piece)
                 except NoSpace:
                     assert self.store.statistics().no_space > 0
+
+    @rule(number=numbers)
+    def use_all_of_it(self, number: int) -> None:
+        """As an engine does: what is complete and closed is what moves down."""
+        if number not in self.held:
+            self.acquire(number)
+        if blob := self.held.get(number):
+            with suppress(NoSpace):
+                for chunk in range(blob.key.chunk_count):
+                    if blob.state(chunk) is not ChunkState.PRESENT:
+                        self.write_chunk(number, chunk, CHUNK_BYTES)
+            self.release(number)
 
     @precondition(lambda self: self.absent_chunks())
     @rule(pick=picks, length=st.integers(0, CHUNK_BYTES - 1))
@@ -203,6 +221,38 @@ class StoreHistory(RuleBasedStateMachine):
         number, chunk = suspects[pick % len(suspects)]
         self.rotten ^= {(number, chunk)}
         flip_bit(self.held[number].tier.path, self.held[number].blob_id, chunk * CHUNK_BYTES)
+
+    @rule(number=numbers)
+    def demote(self, number: int) -> None:
+        self.use_all_of_it(number)
+        before = self.places()
+        untouchable = {blob_id_of(OBJECTS[number]) for number in self.held.keys() | self.pinned}
+        moved = self.store.demote()
+        after = self.places()
+        went = {blob_id for blob_id in after if after[blob_id] != before[blob_id]}
+        assert len(went) == moved
+        assert all((before[blob_id], after[blob_id]) == (0, 1) for blob_id in went - untouchable)
+        assert not went & untouchable
+        assert moved or before == after
+        self.forget_rot_of_the_gone()
+
+    @rule(number=numbers, uses=st.lists(st.tuples(st.integers(0, 3), numbers), min_size=1, max_size=3))
+    def use_during_a_move(self, number: int, uses: list[tuple[int, int]]) -> None:
+        """Of what moves, or of another one."""
+        self.use_all_of_it(number)
+        kinds = (self.acquire, self.release, self.evict, self.pin)
+        self.calls.interruptions = [partial(kinds[kind], number) for kind, number in uses]
+        self.store.demote()
+        self.calls.interruptions = []
+        self.forget_rot_of_the_gone()
+
+    @rule(number=numbers, calls=st.integers(0, 20), reboot=st.booleans())
+    def crash_in_a_move(self, number: int, calls: int, reboot: bool) -> None:
+        self.use_all_of_it(number)
+        self.calls.calls_left = calls
+        with suppress(Crash):
+            self.store.demote()
+        self.restart(reboot)
 
     @rule(number=numbers)
     def pin(self, number: int) -> None:
@@ -291,6 +341,10 @@ class StoreHistory(RuleBasedStateMachine):
         writer.commit()
         self.rotten.discard((number, chunk))
         self.forget_rot_of_the_gone()
+
+    def places(self) -> dict[BlobId, int]:
+        """The number of each blob's tier."""
+        return {status.blob_id: int(status.tier.name.removeprefix("tier")) for status in self.store.blobs()}
 
     def forget_rot_of_the_gone(self) -> None:
         """Blobs that were evicted, and chunks that were given up."""
