@@ -74,8 +74,8 @@ class ReadReply(Protocol):
         """Answer with these bytes. Fewer than were asked for means the end of the file."""
         ...
 
-    def error(self, errno: int) -> None:
-        """Answer with a positive errno."""
+    def error(self, errno: int) -> bool:
+        """Answer with a positive errno. False when nobody waited for it any more, so that no read has failed."""
         ...
 
 

@@ -36,6 +36,7 @@ class Disturbed:
     wrong: int
     """Files whose digest was not the source's; failed ones are counted as `failures`."""
     errors_logged: int
+    """Lines of the log that say ERROR, or that a read failed."""
 
     @property
     def failures(self) -> int:
@@ -106,7 +107,8 @@ def disturbed(stage: Stage, number: signal.Signals, *, ends: int, rng: random.Ra
     stage.server.call("faults.limit_bandwidth")
     stage.daemon.wait_ready()
     takeovers = _takeovers(stage, mount_id)
-    wrong, errors = wrong_files(readings, stage.digests), stage.log.count(" ERROR ")
+    wrong = wrong_files(readings, stage.digests)
+    errors = stage.log.count(" ERROR ") + stage.log.count("read failed")
     return Disturbed(number.name, ended, takeovers, readings, wrong, errors)
 
 

@@ -170,9 +170,10 @@ class LiveBlob:
         self._counters.waited(time.monotonic() - read.parked_at, failed=False)
 
     def fail(self, read: ParkedRead, error: BaseException) -> None:
-        """Answer a read with the errno of `error`, and log it."""
+        """Answer a read with the errno of `error`, and log it. One that nobody waits for any more has not failed."""
         waited_seconds = time.monotonic() - read.parked_at
-        read.reply.error(errno_of(error))
+        if not read.reply.error(errno_of(error)):
+            return
         self._counters.waited(waited_seconds, failed=True)
         log_failed_read(self.info.uri, read.span.start, error, waited_seconds, mount=read.client.mount)
 

@@ -230,8 +230,10 @@ class _Connection:
             _log.warning("%s: the kernel still waits for a read before it drops pages", path)
         if not self._threads.stop():
             _log.error("%s: threads of this mount hang in the kernel and are left behind", path)
-        if not self.state.resend and (left := self._replies.wait_for_none(deadline.remaining_seconds())):
-            _log.warning("%s: this kernel cannot send requests again: %d reads in flight fail", path, left)
+        if not self.state.resend and (failing := self._replies.wait_for_none(deadline.remaining_seconds())):
+            _log.warning("%s: this kernel cannot send requests again: %d reads in flight fail", path, failing)
+        if (left := self._replies.leave_all()) and self.state.resend:
+            _log.info("%s: %d reads that wait for data are left to the next daemon", path, left)
         self.device.close()
         self._files.close()
 

@@ -56,6 +56,13 @@ class Unanswered:
             self._sending += len(taken)
             return taken
 
+    def forget_all(self) -> int:
+        """Let nobody answer those that wait. How many they were."""
+        with self._lock:
+            count = len(self._waiting)
+            self._waiting.clear()
+            return count
+
     def sent(self) -> None:
         """One that was taken has been answered."""
         with self._lock:
@@ -116,16 +123,22 @@ class Replies:
         """Wait until every read is answered; how many are not. Blocks up to `timeout_seconds`."""
         return self._unanswered.wait_for_none(timeout_seconds)
 
+    def leave_all(self) -> int:
+        """Answer none of those that wait: the next daemon will. How many they are."""
+        return self._unanswered.forget_all()
+
     def fail_all(self, error: int) -> None:
         """Answer every waiting read with this errno."""
         for unique in self._unanswered.take_all():
             self._send(codec.encode_error(unique, error))
 
-    def error(self, unique: int, error: int) -> None:
+    def error(self, unique: int, error: int) -> bool:
         """See `ReadReply.error`."""
-        if self._unanswered.take(unique):
-            self._counters.failed()
-            self._send(codec.encode_error(unique, error))
+        if not self._unanswered.take(unique):
+            return False
+        self._counters.failed()
+        self._send(codec.encode_error(unique, error))
+        return True
 
     def data(self, unique: int, data: Buffer) -> None:
         """See `ReadReply.data`."""
@@ -176,9 +189,9 @@ class KernelReply:
         """See `ReadReply.data`."""
         self._replies.data(self._unique, data)
 
-    def error(self, errno: int) -> None:
+    def error(self, errno: int) -> bool:
         """See `ReadReply.error`."""
-        self._replies.error(self._unique, errno)
+        return self._replies.error(self._unique, errno)
 
 
 def _pread(fd: int, buffer: memoryview, offset: int) -> memoryview:

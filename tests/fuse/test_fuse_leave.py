@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -80,6 +81,26 @@ def test_a_reader_sees_one_mount(mount: FuseMount, fs: StableFileSystem, tmp_pat
     assert fs.counts == {}
     assert footprint() == before
     assert not (tmp_path / "mount").exists()  # it was made by the first, and the second knows
+
+
+def test_a_read_that_waits_is_left_to_the_next_daemon(
+    mount: FuseMount, fs: StableFileSystem, tmp_path: Path, journal: FileJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    mount.start()
+    reader = child(DIRECT, tmp_path / "mount" / "file")
+    line_of(reader)
+    fs.park = True
+    tell(reader, "4096")
+    assert fs.parked_count.acquire(timeout=PATIENCE_SECONDS)
+    late, fs.park = list(fs.parked), False
+    fs.parked.clear()
+    new = successor(mount, fs, tmp_path, journal)
+    assert "1 reads that wait for data are left to the next daemon" in caplog.text
+    assert not any(answer.reply.error(errno.EINTR) for answer in late)
+    assert line_of(reader) == digest(CONTENT[4096:8192])
+    assert finish(reader)[0] == 0
+    new.stop(timeout_seconds=PATIENCE_SECONDS)
 
 
 @pytest.mark.usefixtures("old_kernel")

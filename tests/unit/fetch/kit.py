@@ -35,7 +35,8 @@ KEY = BlobKey("memory://bucket/x", "1", 10 * CHUNK, CHUNK)
 class Reply:
     """A `ReadReply` that keeps its answers, of which there should be one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
         self.answers: list[bytes | int] = []
         self._answered = threading.Event()
 
@@ -49,8 +50,9 @@ class Reply:
     def data(self, data: Buffer) -> None:
         self._add(bytes(data))
 
-    def error(self, errno: int) -> None:
+    def error(self, errno: int) -> bool:
         self._add(errno)
+        return self._wanted
 
     def wait(self) -> bytes | int:
         """The one answer, once it has come."""

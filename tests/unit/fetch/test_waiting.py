@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from cachefs.origin.memory import MemoryOrigin
 from tests.unit.fetch.kit import CHUNK, GatedOrigin, Reply, World, content, no_account, settings
 
@@ -46,3 +48,24 @@ async def test_a_parked_read_a_warm_up_and_their_request_stand_in_the_book(tmp_p
     assert found["origin.read"].thread_id is not None
     assert found["origin.read"].details["source"] == origin.authority
     assert all(operation.overdue_seconds(operation.began_at) < 0 for operation in found.values())
+
+
+@pytest.mark.expects_warnings
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_read_has_failed_only_if_somebody_still_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, wanted: bool
+) -> None:
+    """What was interrupted, or is left to the next daemon, is nobody's trouble at 3 a.m."""
+    memory = MemoryOrigin()
+    origin = GatedOrigin(memory)
+    world, reply = World(tmp_path, origin, settings()), Reply(wanted=wanted)
+    file = world.fetcher.open(memory.put("k.dat", DATA), origin, account=no_account, mount="m")
+    file.read(CHUNK, 10, reply)
+    await asyncio.to_thread(origin.wait_asked)
+    closing = asyncio.create_task(world.fetcher.aclose())
+    await asyncio.to_thread(reply.wait)
+    origin.gate.set()
+    await closing
+    file.close()
+    world.store.close()
+    assert ("read failed" in caplog.text) is wanted

@@ -84,8 +84,9 @@ class Reply:
     def data(self, data: Buffer) -> None:
         self.answers.append(bytes(data))
 
-    def error(self, errno: int) -> None:
+    def error(self, errno: int) -> bool:
         self.answers.append(errno)
+        return True
 
 
 class Stage:

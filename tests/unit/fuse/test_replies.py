@@ -114,6 +114,16 @@ def test_a_reply_after_the_end_is_swallowed(kernel: FakeKernel, replies: Replies
     late[2].error(errno.EIO)
 
 
+def test_what_is_left_to_the_next_daemon_is_not_answered(kernel: FakeKernel, replies: Replies) -> None:
+    replies.expect(1).data(b"")
+    assert kernel.answer()[0] == 1
+    late = [replies.expect(unique) for unique in (2, 3)]
+    assert replies.leave_all() == 2
+    assert not any(reply.error(errno.EINTR) for reply in late)
+    assert kernel.is_silent()
+    assert replies.leave_all() == replies.wait_for_none(0.0) == 0
+
+
 def test_everything_that_waits_can_be_failed_at_once(kernel: FakeKernel, replies: Replies) -> None:
     late = [replies.expect(unique) for unique in range(20, 23)]
     replies.fail_all(errno.EIO)
