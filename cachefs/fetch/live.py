@@ -21,7 +21,7 @@ from cachefs.fetch.overflow import Overflow, OverflowWriter
 from cachefs.fetch.parked import ParkedRead, Parking, ParkingLot
 from cachefs.fetch.statistics import Counters
 from cachefs.ports import Origin, ReadReply
-from cachefs.store import Blob, ChunkState, Store
+from cachefs.store import Blob, ChunkState, Store, WrittenAlready
 from cachefs.types import BlobId, BlobKey, ByteRange, ObjectInfo
 
 if TYPE_CHECKING:
@@ -137,12 +137,19 @@ class LiveBlob:
         return True
 
     def store_sink(self, origin: Origin, chunk: int) -> ChunkSink:
-        """Puts the bytes of `chunk` into the store. Raises StoreError when it has no place for them."""
+        """Puts the bytes of `chunk` into the store. Raises StoreError when it has no place for them.
+
+        Where the store got the chunk from somebody else meanwhile, or is getting it, the bytes are kept in memory for
+        those who wait for them now.
+        """
         if self.blob is None:
             raise TierUnavailable(f"{self.info.uri}: {self.refusal}")
         if isinstance(origin, KnowsChecksums) and (crc64 := origin.crc64_of(self.info)) is not None:
             self.blob.expect_crc64(crc64)
-        return self.blob.write(chunk)
+        try:
+            return self.blob.write(chunk)
+        except WrittenAlready:
+            return self.memory_sink(chunk)
 
     def memory_sink(self, chunk: int) -> ChunkSink:
         """Keeps the bytes of `chunk` in memory for a while."""

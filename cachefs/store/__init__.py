@@ -9,7 +9,7 @@ from cachefs.store.file_systems import file_system_of, nearest_existing
 from cachefs.store.memory_tier import give_huge_pages, host_takes_free_pages, take_back
 from cachefs.store.store import Store
 from cachefs.store.values import BlobStatus, ChunkState, StoreStatistics, TierSettings, TierStatistics
-from cachefs.store.writer import ChunkWriter
+from cachefs.store.writer import ChunkWriter, WrittenAlready
 
 __all__ = [
     "Blob",
@@ -21,6 +21,7 @@ __all__ = [
     "StoreStatistics",
     "TierSettings",
     "TierStatistics",
+    "WrittenAlready",
     "file_system_of",
     "give_huge_pages",
     "host_takes_free_pages",

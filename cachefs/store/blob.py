@@ -29,7 +29,7 @@ from cachefs.store.punch import punch_hole
 from cachefs.store.tier import BlobFiles, Tier
 from cachefs.store.uses import Uses
 from cachefs.store.values import ChunkState
-from cachefs.store.writer import ChunkWriter
+from cachefs.store.writer import ChunkWriter, WrittenAlready
 from cachefs.types import BlobId, BlobKey, ByteRange
 
 log = logging.getLogger(__name__)
@@ -171,15 +171,14 @@ class Blob:
         """Begin to write a chunk that is not PRESENT. The caller ends with `commit` or `abort` of what it gets.
 
         May evict cold blobs and chunks, and waits for what it evicts to be free. Raises NoSpace or TierUnavailable;
-        ValueError when the chunk is PRESENT or somebody writes it now, since two writers could publish one's hash over
-        the other's bytes.
+        WrittenAlready when the chunk is PRESENT or somebody writes it now.
         """
         span = self.key.chunk_range(chunk)
         with self._lock:
             if not self._departure.wait_for(lambda: chunk not in self._leaving, FREEING_SECONDS):
                 raise TierUnavailable(f"{self.tier.path}: frees chunk {chunk} of {self.blob_id} for too long")
             if chunk in self._writing or self._states[chunk] == ChunkState.PRESENT:
-                raise ValueError(f"{self.key.uri}: chunk {chunk} is written already")
+                raise WrittenAlready(f"{self.key.uri}: chunk {chunk} is written already")
             self._writing.add(chunk)
         need_bytes = 0
         try:

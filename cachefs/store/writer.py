@@ -15,6 +15,10 @@ from cachefs.store.tier import Tier
 from cachefs.types import BlobKey, ByteRange
 
 
+class WrittenAlready(ValueError):
+    """The chunk is here, or somebody writes it now. Whoever asked lost a race: two could mix their hashes and bytes."""
+
+
 class ChunkTarget(Protocol):
     """What a writer needs of its blob."""
 

@@ -10,7 +10,7 @@ import pytest
 import xxhash
 
 from cachefs.errors import CorruptBlob
-from cachefs.store import Blob, ChunkState, Store
+from cachefs.store import Blob, ChunkState, Store, WrittenAlready
 from cachefs.store.crc64 import crc64
 from cachefs.types import ByteRange
 from tests.unit.store.world import (
@@ -135,7 +135,7 @@ def test_a_chunk_has_one_writer(blob: Blob, present: bool) -> None:
     if present:
         writer.write(DATA[:CHUNK_BYTES])
         writer.commit()
-    with pytest.raises(ValueError, match="chunk 0 is written already"):
+    with pytest.raises(WrittenAlready, match="chunk 0 is written already"):
         blob.write(0)
     writer.abort()
 
