@@ -93,9 +93,10 @@ class Tier:
     def retake(self, prepare: Callable[[TierSettings], object]) -> bool:
         """Take the directory again if it is back, as at the start. Raises OSError and what taking it raises.
 
-        False while the file system that the tier lay on is not mounted: what is seen there now is another one's.
+        False while the file system that the tier lay on is not mounted: what is seen there now is the one below it. One
+        that was mounted over the directory is meant to be the tier's: a daemon may have started before it was.
         """
-        if mount_point_of(self._anchor) != self._home:
+        if not mount_point_of(self._anchor).is_relative_to(self._home):
             return False
         if self.settings.own_file_system:
             prepare(self.settings)

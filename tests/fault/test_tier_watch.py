@@ -140,6 +140,17 @@ def test_a_file_system_that_is_mounted_again_brings_its_blobs(store: Store, disk
     assert first(store).used_bytes == occupied_bytes(disk / "tier")
 
 
+def test_a_file_system_that_is_mounted_after_the_start_is_taken_up(disk: Path) -> None:
+    unmount(disk)
+    with contextlib.closing(Store([TierSettings(disk / "tier", SIZE // 2)], chunk_bytes=CHUNK_BYTES)) as store:
+        fill(store, FIRST, DATA)
+        mount(disk)
+        store.look_after_tiers()
+        assert (first(store).trouble, first(store).blobs) == ("", 0)
+        fill(store, SECOND, DATA)
+        assert first(store).used_bytes == occupied_bytes(disk / "tier") > len(DATA)
+
+
 def test_a_pin_protects_a_blob_that_comes_back_with_its_tier(store: Store, disk: Path, tmp_path: Path) -> None:
     blob_id = fill(store, FIRST, DATA)
     other = fill(store, SECOND, DATA)
