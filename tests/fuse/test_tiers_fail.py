@@ -1,6 +1,6 @@
-"""Tiers that vanish, fill up, turn read-only or fail under a real daemon and its readers.
+"""Tiers that vanish, fill up, turn read-only or fail under a real daemon and its readers, or give blobs to each other.
 
-In each test readers check every byte the whole time, while the fast tier fails and comes back, without a restart.
+In each test readers check every byte the whole time, and the daemon is not restarted.
 """
 
 from __future__ import annotations
@@ -105,11 +105,16 @@ class Readers:
             self.reads += 1
 
 
-def up(daemon: Process, fast: Path) -> bool:
-    """What the metrics say of the fast tier."""
-    wanted = f'mows_tier_up{{tier="{fast / "tier"}"}} '
+def metric(daemon: Process, name: str, tier: Path | None = None) -> float:
+    """What the metrics say, of one tier or at all."""
+    wanted = f'{name}{{tier="{tier}"}} ' if tier else f"{name} "
     (line,) = [line for line in daemon.http.get("/metrics").text.splitlines() if line.startswith(wanted)]
-    return line.endswith(" 1.0")
+    return float(line.removeprefix(wanted))
+
+
+def up(daemon: Process, fast: Path) -> bool:
+    """Whether the fast tier takes bytes."""
+    return metric(daemon, "mows_tier_up", fast / "tier") == 1
 
 
 def lines(home: Home, fast: Path, text: str) -> int:
@@ -172,6 +177,14 @@ def kept_full(other: Path) -> Iterator[None]:
         end.set()
         filler.join()
         other.unlink()
+
+
+def test_cold_files_move_to_the_slow_tier_until_a_quarter_of_the_fast_one_is_free(home: Home, fast: Path) -> None:
+    mount_tmpfs(fast)
+    with loaded(home) as (daemon, readers):
+        eventually(lambda: metric(daemon, "mows_store_demotions_total") > 0, "a file has moved")
+        eventually(lambda: metric(daemon, "mows_tier_used_bytes", fast / "tier") <= 30 << 20, "a quarter is free")
+        readers.go_on()
 
 
 def test_a_tmpfs_that_vanishes_and_comes_back_empty(home: Home, fast: Path) -> None:
