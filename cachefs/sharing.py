@@ -22,8 +22,11 @@ class LentBlob(Protocol):
     """A blob of this node's store while somebody outside reads from it: it is not evicted. Any thread."""
 
     key: BlobKey
-    fd: int
-    """The data file, for reads with explicit offsets. Valid until `release`."""
+
+    @property
+    def fd(self) -> int:
+        """The data file, for reads with explicit offsets. Valid until `release`."""
+        ...
 
     @property
     def have(self) -> ChunkSet:

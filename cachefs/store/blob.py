@@ -8,7 +8,6 @@ chunks of it may be given up. Room is not decided here: the blob asks its `BlobH
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,14 +17,11 @@ from cachefs import bitset
 from cachefs.errors import CorruptBlob, TierUnavailable
 from cachefs.sharing import ChunkSet
 from cachefs.store.counters import Counters, Event
-from cachefs.store.hashing import hash_range, whole_crc64
+from cachefs.store.data_file import DataFile
 from cachefs.store.host import BlobHost
 from cachefs.store.index import Index, runs
 from cachefs.store.meta import Meta, write_meta
-from cachefs.store.occupancy import occupied_bytes
 from cachefs.store.oscalls import Calls, Step
-from cachefs.store.placement import BLOCK_BYTES, blocks
-from cachefs.store.punch import punch_hole
 from cachefs.store.tier import BlobFiles, Tier
 from cachefs.store.uses import Uses
 from cachefs.store.values import ChunkState
@@ -59,8 +55,7 @@ class Blob:
         files, index = opened
         self.key: BlobKey = meta.key
         self.blob_id: BlobId = meta.key.blob_id
-        self.fd: int = files.data_fd
-        """The data file. Use it with explicit offsets only; it is closed with the last release."""
+        self.data = DataFile(files.data_fd, meta.key, tier, calls)
         self.sealed: bool = False
         """Whether all chunks are PRESENT and have the object's CRC-64, where that is known."""
         self.rejected: bool = False
@@ -73,8 +68,8 @@ class Blob:
         self.given_up: int = 0
         """How many chunks were given up since it was opened."""
         self.tier = tier
-        self.calls = calls
         self.meta = meta
+        self._calls = calls
         self._counters = counters
         self._host = host
         self._files = files
@@ -85,9 +80,11 @@ class Blob:
         self._departure = threading.Condition(self._lock)  # the blocks of a chunk were freed, or not
         self._writing: set[int] = set()
         self._leaving: set[int] = set()
-        self.write_turn = threading.Lock()
-        """Guards nothing. Who writes to the data file takes it: the kernel lets one writer at a time into a file, and
-        the others would spin for their turn (measured: a fifth of the processor time of a cold read on two cores)."""
+
+    @property
+    def fd(self) -> int:
+        """The data file. Use it with explicit offsets only; it is closed with the last release."""
+        return self.data.fd
 
     @property
     def resident_bytes(self) -> int:
@@ -103,10 +100,6 @@ class Blob:
     def have(self) -> ChunkSet:
         """The chunks that are PRESENT, as a bitset."""
         return bitset.where(self._states, ChunkState.PRESENT)
-
-    def data_bytes(self) -> int:
-        """Blocks of the data file. Raises OSError."""
-        return occupied_bytes(self.calls(Step.DATA_MEASURE, os.fstat, self.fd))
 
     def state(self, chunk: int) -> ChunkState:
         """The chunk's state now. IndexError beyond the last chunk."""
@@ -163,7 +156,7 @@ class Blob:
         with self._lock:
             self.meta = replace(self.meta, crc64=crc64)
             try:
-                write_meta(self.calls, self.tier.paths(self.blob_id), self.meta)
+                write_meta(self._calls, self.tier.paths(self.blob_id), self.meta)
             except OSError as error:  # it is checked all the same, unless this process dies before the last chunk
                 self.tier.fault(Step.META_WRITE, error)
 
@@ -182,7 +175,7 @@ class Blob:
             self._writing.add(chunk)
         need_bytes = 0
         try:
-            need_bytes = self._need_bytes(span)
+            need_bytes = self.data.need_bytes(span)
             self._host.reserve(self.blob_id, need_bytes)
         except BaseException:
             with self._lock:
@@ -248,20 +241,16 @@ class Blob:
                 raise self.tier.fault(Step.INDEX_CLEAR, error) from error
             self._leaving.add(chunk)
         try:
-            return self.punch(chunk)
+            return self.data.punch(range(chunk, chunk + 1))
         finally:
             with self._lock:
                 self._leaving.discard(chunk)
                 self._departure.notify_all()
 
-    def punch(self, chunk: int) -> int:
-        """Free the blocks of a chunk that is MISSING and that nobody else may write now. Raises TierUnavailable."""
-        return self._punch(range(chunk, chunk + 1))
-
     def punch_missing(self) -> None:
         """Free what a crash left of chunks that are MISSING. Nobody writes. Raises TierUnavailable."""
         for run in runs(self._states, ChunkState.MISSING):
-            self._punch(run)
+            self.data.punch(run)
 
     def finish(self, chunk: int, reserved_bytes: int) -> None:
         """The writer of the chunk is done, one way or the other."""
@@ -276,18 +265,15 @@ class Blob:
 
     def close(self) -> None:
         """Close the files. The store calls it once, when nobody has a reference."""
-        self.fd = -1
+        self.data.forget()
         self._files.close()
 
     def _check(self, chunk: int) -> bool:
         if self._states[chunk] == ChunkState.MISSING:
             return True
-        try:
-            digest = hash_range(self.calls, self.fd, self.key.chunk_range(chunk)).digest
+        digest = self.data.digest(chunk)
+        if digest is not None:
             self._counters.add(Event.VERIFIED_BYTES, len(self.key.chunk_range(chunk)))
-        except OSError as error:
-            self.tier.fault(Step.DATA_READ, error)
-            digest = b""
         with self._lock:
             if self._states[chunk] == ChunkState.MISSING or chunk in self._writing:  # it will be fetched anyway
                 return True
@@ -320,7 +306,7 @@ class Blob:
         if self.sealed or self._states.count(ChunkState.PRESENT) != self.key.chunk_count:
             return
         expected = self.meta.crc64
-        if expected is not None and (found := self._whole_crc64()) != expected:
+        if expected is not None and (found := self.data.whole_crc64(self._index.crc64)) != expected:
             self._reject_all(expected, found)
         self.sealed, self.kept, self.rejected = True, True, False
 
@@ -339,35 +325,8 @@ class Blob:
             self.tier.fault(Step.INDEX_CLEAR, error)
             self.tier.disown(self.blob_id)
 
-    def _whole_crc64(self) -> int | None:
-        """None when a chunk whose CRC nobody took cannot be read."""
-        try:
-            return whole_crc64(self.calls, self.fd, self.key, self._index.crc64)
-        except OSError as error:
-            self.tier.fault(Step.DATA_READ, error)
-            return None
-
     def _bytes_in(self, state: ChunkState) -> int:
         whole = self._states.count(state) * self.key.chunk_bytes
         if self._states and self._states[-1] == state:
             whole -= self.key.chunk_count * self.key.chunk_bytes - self.key.size_bytes
         return whole
-
-    def _punch(self, chunks: range) -> int:
-        chunk_bytes = self.key.chunk_bytes
-        try:
-            with self.write_turn:  # so that the difference is what these chunks had
-                before_bytes = self.data_bytes()
-                self.calls(Step.PUNCH, punch_hole, self.fd, chunks.start * chunk_bytes, len(chunks) * chunk_bytes)
-                return max(0, before_bytes - self.data_bytes())
-        except OSError as error:
-            raise self.tier.fault(Step.PUNCH, error) from error
-
-    def _need_bytes(self, span: ByteRange) -> int:
-        """Room to ask for: none when the blocks are there from an earlier attempt, else theirs and one of metadata."""
-        try:
-            first_hole = self.calls(Step.DATA_MEASURE, os.lseek, self.fd, span.start, os.SEEK_HOLE)
-        except OSError as error:
-            self.tier.fault(Step.DATA_MEASURE, error)
-            first_hole = span.start
-        return 0 if first_hole >= span.stop else blocks(len(span)) + BLOCK_BYTES

@@ -130,7 +130,7 @@ def measure(entry: Entry, tier: Tier) -> int | None:
             return tier.allocated_bytes(entry.blob_id)
         if entry.beside_bytes is None:
             entry.beside_bytes = tier.beside_bytes(entry.blob_id)
-        return entry.blob.data_bytes() + entry.beside_bytes
+        return entry.blob.data.occupied_bytes() + entry.beside_bytes
     except OSError as error:
         tier.fault(Step.DATA_MEASURE, error)
         return None

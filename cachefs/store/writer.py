@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import Protocol
 
@@ -10,8 +9,7 @@ import xxhash
 
 from cachefs.errors import CorruptBlob, StoreError
 from cachefs.store.crc64 import crc64
-from cachefs.store.oscalls import Calls, Step, write_all
-from cachefs.store.tier import Tier
+from cachefs.store.data_file import DataFile
 from cachefs.types import BlobKey, ByteRange
 
 
@@ -23,17 +21,10 @@ class ChunkTarget(Protocol):
     """What a writer needs of its blob."""
 
     key: BlobKey
-    fd: int
-    tier: Tier
-    calls: Calls
-    write_turn: threading.Lock
+    data: DataFile
 
     def publish(self, chunk: int, digest: bytes, crc64: int | None) -> None:
         """The data is written: hash second, state last."""
-        ...
-
-    def punch(self, chunk: int) -> int:
-        """Free the blocks of the chunk, which is MISSING. Raises TierUnavailable."""
         ...
 
     def finish(self, chunk: int, reserved_bytes: int) -> None:
@@ -64,11 +55,7 @@ class ChunkWriter:
             raise CorruptBlob(
                 f"{self._name()}: {len(piece)} bytes at {self._offset} run over its end {self._span.stop}"
             )
-        try:
-            with self._blob.write_turn:
-                write_all(self._blob.calls, Step.DATA_WRITE, self._blob.fd, piece, self._offset)
-        except OSError as error:
-            raise self._blob.tier.fault(Step.DATA_WRITE, error) from error
+        self._blob.data.write(piece, self._offset)
         self._digest.update(piece)
         if self._crc64 is not None:
             self._crc64 = crc64(piece, self._crc64)
@@ -103,7 +90,7 @@ class ChunkWriter:
             self._open = False
             if not self._published and self._offset > self._span.start:
                 with suppress(StoreError):  # counted; the blocks are there for the next attempt
-                    self._blob.punch(self._chunk)
+                    self._blob.data.punch(range(self._chunk, self._chunk + 1))
             self._blob.finish(self._chunk, self._reserved_bytes)
 
     def _name(self) -> str:
