@@ -102,13 +102,13 @@ class Attachment:
             self.kernel.show(snapshot)
 
     def close(self, *, hand_over: bool) -> None:
-        """Unmount, and forget the mount; or leave both to the next daemon, where a keeper holds the mount.
+        """Unmount, and forget the mount; or leave both to the next daemon, where a keeper says that it holds the mount.
 
         The origin is closed in any case. Raises MountError.
         """
         kernel, self.kernel = self.kernel, None
         with self._resources:
-            if hand_over and kernel is not None and kernel.kept:
+            if hand_over and kernel is not None and kernel.kept():
                 with self._services.operations.watched("hand over", KERNEL_SECONDS):
                     kernel.leave(timeout_seconds=self._services.drain_seconds)
                 self.handed_over = True

@@ -132,8 +132,16 @@ class Keeping:
 
     def start(self) -> None:
         """Ask the keeper once, and start the thread. Does not fail when there is none (yet)."""
-        self._supply()
+        self.supply()
         self._thread.start()
+
+    def supply(self) -> bool:
+        """Let the keeper hold what is kept, and nothing that was dropped. False when it does not answer, or refuses."""
+        with self._lock, self._noticed():
+            missing = self._kept.keys() - set(self._keeper.names())
+            for name in missing | self._untold:
+                self._tell(name)
+        return self.connected
 
     def put(self, name: str, fd: int, note: Mapping[str, object]) -> None:
         """Have a copy of `fd` kept from now on, in place of what `name` was before. Never raises KeeperUnavailable."""
@@ -174,14 +182,7 @@ class Keeping:
 
     def _run(self) -> None:
         while not self._closing.wait(self._poll_seconds):
-            self._supply()
-
-    def _supply(self) -> None:
-        """Let the keeper hold what is kept, and nothing that was dropped."""
-        with self._lock, self._noticed():
-            missing = self._kept.keys() - set(self._keeper.names())
-            for name in missing | self._untold:
-                self._tell(name)
+            self.supply()
 
     def _tell(self, name: str) -> None:
         """Let the keeper hold `name`, or not, as we do."""

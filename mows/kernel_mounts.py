@@ -6,6 +6,7 @@ the connection. The journal of open files lies beside the mount's record.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Collection
@@ -55,15 +56,21 @@ class FuseMounter:
         if found is None:
             return None
         fd, state = found
-        journal = self._journal(place)
-        if journal is None:
-            os.close(fd)
-            return None
-        try:
-            mount = self._served(place, shown, origin, account, journal, lambda fuse: fuse.adopt(fd, state))
-        except MountError as error:
-            logs.warn(log, "not taken over", mount=place.mount_id, reason=str(error))
-            return None
+        with contextlib.ExitStack() as unused:
+            unused.callback(os.close, fd)
+
+            def adopt(fuse: FuseMount) -> None:
+                unused.pop_all()  # the mount's from here on, whatever comes of it
+                fuse.adopt(fd, state)
+
+            journal = self._journal(place)
+            if journal is None:
+                return None
+            try:
+                mount = self._served(place, shown, origin, account, journal, adopt)
+            except MountError as error:
+                logs.warn(log, "not taken over", mount=place.mount_id, reason=str(error))
+                return None
         logs.event(log, "taken over", mount=place.mount_id, source=place.source)
         return mount
 
@@ -98,14 +105,18 @@ class FuseMounter:
             logs.failure(log, "sweep", error)
 
     def _take(self, place: MountPlace) -> tuple[int, ConnectionState] | None:
-        if self._keeping is None or not self._keeping.connected:
-            return None  # it has said so already
+        if self._keeping is None:
+            return None
+        if not self._keeping.connected:
+            _lost(place, "the keeper does not answer")  # asked a moment ago: many mounts do not wait for it in turn
+            return None
         try:
             found = self._keeping.take(PREFIX + place.mount_id)
         except KeeperUnavailable as error:
-            logs.failure(log, "take over", error, mount=place.mount_id)
+            _lost(place, str(error))
             return None
         if found is None:
+            _lost(place, "the keeper does not hold it: it was started anew while no daemon ran")
             return None
         fd, note = found
         try:
@@ -124,23 +135,22 @@ class FuseMounter:
         journal: FileJournal | None,
         begin: Callable[[FuseMount], None],
     ) -> FuseKernelMount:
-        fs = MountedFileSystem(
-            shown.snapshot,
-            origin,
-            self._cache,
-            source=place.source,
-            account=account,
-            unlisted=shown.unlisted,
-            mount=place.mount_id,
-        )
-        fuse = FuseMount(fs, place.target, self._options, journal)
-        try:
-            begin(fuse)
-        except BaseException:
-            fs.close()
+        with contextlib.ExitStack() as undo:
             if journal is not None:
-                journal.close()
-            raise
+                undo.callback(journal.close)
+            fs = MountedFileSystem(
+                shown.snapshot,
+                origin,
+                self._cache,
+                source=place.source,
+                account=account,
+                unlisted=shown.unlisted,
+                mount=place.mount_id,
+            )
+            undo.callback(fs.close)
+            fuse = FuseMount(fs, place.target, self._options, journal)
+            begin(fuse)
+            undo.pop_all()
         keeping = None if journal is None else self._keeping
         mount = FuseKernelMount(fs, fuse, journal, PREFIX + place.mount_id, keeping)
         mount.keep()
@@ -180,10 +190,9 @@ class FuseKernelMount:
         """See `KernelMount.passthrough`."""
         return self._fuse.passthrough
 
-    @property
     def kept(self) -> bool:
         """See `KernelMount.kept`."""
-        return self._keeping is not None and self._keeping.connected
+        return self._keeping is not None and self._keeping.connected and self._keeping.supply()
 
     def keep(self) -> None:
         """Let the keeper have it, if there is one."""
@@ -227,6 +236,16 @@ class FuseKernelMount:
         self._fs.close()
         if self._journal is not None:
             self._journal.close()
+
+
+def _lost(place: MountPlace, reason: str) -> None:
+    logs.warn(
+        log,
+        "the mount of the daemon before is lost, and mounted anew; files that were open fail with ENOTCONN",
+        mount=place.mount_id,
+        code=KeeperUnavailable.code,
+        reason=reason,
+    )
 
 
 def _unmount_ours(target: Path) -> None:

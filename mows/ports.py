@@ -36,8 +36,15 @@ class ObjectCache(Protocol):
 class Pinning(Protocol):
     """What keeps blobs from eviction. Pins do not survive the process. Any thread."""
 
-    def admit(self, infos: Sequence[ObjectInfo]) -> None:
-        """Raises NoSpace when these objects would not all fit beside what is open or pinned. Quick; not on the loop."""
+    def admit(self, infos: Sequence[ObjectInfo], holder: str) -> None:
+        """Promise room for these objects to `holder`, until `dismiss`. Quick; not on the loop.
+
+        Raises NoSpace when they would not all fit beside what is open or pinned, or promised to others.
+        """
+        ...
+
+    def dismiss(self, holder: str) -> None:
+        """Undo `admit`. Without effect when nothing was promised. Quick."""
         ...
 
     def pin_object(self, info: ObjectInfo) -> BlobId:
@@ -79,9 +86,8 @@ class KernelMount(Protocol):
         """Whether complete files are read by the kernel alone."""
         ...
 
-    @property
     def kept(self) -> bool:
-        """Whether a keeper holds it now, so that it can outlive this daemon."""
+        """Whether a keeper holds it now, so that it can outlive this daemon. Asks the keeper; blocks for seconds."""
         ...
 
     def show(self, snapshot: Snapshot) -> None:

@@ -44,7 +44,11 @@ class Device:
         os.set_blocking(fd, False)
         self._fd = fd
         self._first_door: int | None = None
-        self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        except OSError:
+            os.close(fd)
+            raise
         self._stopping = False
         self._gate = Gate(self._close_descriptors, DeviceClosed)
 

@@ -214,7 +214,7 @@ class _Connection:
         try:
             mounting.unmount(target.path)
         except MountError as error:
-            _log.error("%s; the mount point stays, and answers ENOTCONN from now on", error)
+            _log.error("%s; the mount point stays, and answers ENOTCONN from now on code=%s", error, error.code)
         self._threads.join(timeout_seconds)
         self._adapter.drain()
         if not (self.notifier.stop(STOP_SECONDS) & self._threads.stop()):

@@ -13,6 +13,8 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 from cachefs.errors import FuseUnavailable, MountError
@@ -25,6 +27,8 @@ DEVICE = abi.DEVICE
 HELPER = "fusermount3"
 FUSE_CONF = Path("/etc/fuse.conf")
 HELPER_SECONDS = 30.0
+UNMOUNT_SECONDS = 20.0
+"""Less than the daemon has to stop, so that it says what hangs."""
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV = 1, 2, 4
 _MNT_DETACH = 2
@@ -44,16 +48,33 @@ def mount(target: Path, options: MountOptions) -> int:
     return _mount_by_helper(target, options)
 
 
-def unmount(target: Path) -> None:
-    """Take the mount out of the tree of directories; it ends when its last open file is closed. Raises MountError."""
+def unmount(target: Path, timeout_seconds: float = UNMOUNT_SECONDS) -> None:
+    """Take the mount out of the tree of directories; it ends when its last open file is closed. Raises MountError.
+
+    Blocks for `timeout_seconds` at most: the kernel lets one mount or unmount wait for another, which can hang.
+    """
+    done: Future[None] = Future()
+    threading.Thread(target=_detach, args=(target, done), name="mows-umount", daemon=True).start()
     try:
-        _call("umount2", os.fsencode(target), _MNT_DETACH)
+        done.result(timeout_seconds)
+    except TimeoutError as error:
+        hint = "look for mounts of this node that hang (NFS, for one); it is unmounted when the kernel gets to it"
+        raise MountError(f"{target}: umount(2) did not return within {timeout_seconds:g} s", hint=hint) from error
     except OSError as error:
         if error.errno in {errno.EINVAL, errno.ENOENT}:
             return  # somebody else has unmounted it
         if error.errno not in _NO_RIGHT:
             raise MountError(f"{target}: cannot unmount: {error.strerror}") from error
         _run_helper("-u", "-z", "--", str(target))
+
+
+def _detach(target: Path, done: Future[None]) -> None:
+    try:
+        _call("umount2", os.fsencode(target), _MNT_DETACH)
+    except OSError as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
 
 
 def _mount_directly(target: Path, options: MountOptions) -> int:

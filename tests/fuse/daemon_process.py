@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,9 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(home: Home, environment: Mapping[str, str] | None = None) -> Iterator[Process]:
+def running(home: Home, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> Iterator[Process]:
     """Start a daemon and wait until it answers; killed at the end if it still runs."""
-    with start(home, environment) as child:
+    with start(home, environment, prefix) as child:
         transport = httpx.HTTPTransport(uds=str(home.socket))
         with httpx.Client(transport=transport, base_url="http://mows", timeout=WAIT_SECONDS) as http:
             try:
@@ -95,9 +95,11 @@ def running(home: Home, environment: Mapping[str, str] | None = None) -> Iterato
                     unmount_below(home.mounts)
 
 
-def start(home: Home, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start a daemon; its log is its standard error."""
-    command = [sys.executable, "-m", "mows", "--config", str(home.config)]
+def start(
+    home: Home, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """Start a daemon, as an argument of the program `prefix` if there is one; its log is its standard error."""
+    command = [*prefix, sys.executable, "-m", "mows", "--config", str(home.config)]
     log = (home.path / "log").open("a")
     with log:
         return subprocess.Popen(command, stderr=log, text=True, env=dict(environment) if environment else None)

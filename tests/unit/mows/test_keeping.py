@@ -160,6 +160,24 @@ def test_a_new_keeper_is_given_everything(
     again.end()
 
 
+@pytest.mark.expects_warnings
+def test_supplying_tells_whether_the_keeper_holds_everything_now(
+    keeper: Running, client: Keeper, keeping: Keeping, fd: int, tmp_path: Path
+) -> None:
+    """What a daemon asks before it lets go of its mounts: the keeper may have died since it was asked last."""
+    keeping.put("a", fd, {})
+    assert keeping.supply()
+    client.drop("a")
+    assert keeping.supply()
+    assert client.names() == ["a"]
+    keeper.end(signal.SIGKILL)
+    assert not keeping.supply()
+    again = started(tmp_path)
+    assert keeping.supply()
+    keeping.close()
+    again.end()
+
+
 def test_a_keeper_that_comes_later(
     client: Keeper, keeping: Keeping, fd: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -57,6 +57,7 @@ async def test_it_asks_no_origin_for_what_is_in_the_cache(node: Node) -> None:
 async def test_a_restart_does_not_make_a_lease_longer(node: Node) -> None:
     until = node.now.now + 60.0
     node.now.now += 20.0
+    node.clock.now += 20.0
     await restored(node)
     assert (await node.mounts.get("m").status()).warm_until == until
 
@@ -96,7 +97,7 @@ async def test_what_was_unmounted_does_not_come_back(node: Node) -> None:
 
 async def test_the_end_without_a_keeper_unmounts_and_forgets(node: Node) -> None:
     await restored(node)
-    node.mounter.mounts[node.root / "m"].kept = False
+    node.mounter.mounts[node.root / "m"].keeps = False
     await node.mounts.close(hand_over=True)
     assert node.mounter.left == {}
     following = Mounts(node.mounts._services, [node.root])

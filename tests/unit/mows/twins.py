@@ -73,6 +73,7 @@ class MemoryCache:
     blobs_by_id: dict[BlobId, BlobKey] = field(default_factory=dict)
     resident: set[BlobId] = field(default_factory=set)
     pinned: set[BlobId] = field(default_factory=set)
+    promised: dict[str, list[ObjectInfo]] = field(default_factory=dict)
     bad_chunks: dict[BlobId, list[int]] = field(default_factory=dict)
     failures: dict[str, Exception] = field(default_factory=dict)
     """Key of an object -> what warming or pinning it raises."""
@@ -108,9 +109,13 @@ class MemoryCache:
         self.blobs_by_id[blob_id] = BlobKey.of(info, CHUNK_BYTES)
         return blob_id
 
-    def admit(self, infos: Sequence[ObjectInfo]) -> None:
+    def admit(self, infos: Sequence[ObjectInfo], holder: str) -> None:
         if "admit" in self.failures:
             raise self.failures["admit"]
+        self.promised[holder] = list(infos)
+
+    def dismiss(self, holder: str) -> None:
+        self.promised.pop(holder, None)
 
     def pin_object(self, info: ObjectInfo) -> BlobId:
         if f"pin {info.key}" in self.failures:
@@ -161,8 +166,11 @@ class MemoryKernelMount:
     target: Path
     snapshot: Snapshot
     passthrough: bool = True
-    kept: bool = False
+    keeps: bool = False
     left: bool = False
+
+    def kept(self) -> bool:
+        return self.keeps
 
     def show(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -205,7 +213,7 @@ class MemoryMounter:
         self.check(place.target)
         if self.error is not None:
             raise self.error
-        mount = self.mounts[place.target] = MemoryKernelMount(self, place.target, shown.snapshot, kept=self.keeps)
+        mount = self.mounts[place.target] = MemoryKernelMount(self, place.target, shown.snapshot, keeps=self.keeps)
         return mount
 
     def take_over(self, place: MountPlace, shown: Shown, origin: Origin, account: Account) -> MemoryKernelMount | None:
@@ -244,6 +252,7 @@ class Node:
     pins: Pins
     mounts: Mounts
     prewarms: Prewarms
+    prewarm_services: PrewarmServices
     clock: Clock
     now: Clock
     services: Services
@@ -282,15 +291,14 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
     root.mkdir()
     clock, now = Clock(), Clock()
     origins, cache, mounter = MemoryOrigins(), MemoryCache(), MemoryMounter()
-    pins = Pins(cache, directory / "leases.json", now=now)
+    pins = Pins(cache, directory / "leases.json", now=now, monotonic=clock)
     lister = Lister(origins, timeout_seconds=10.0)
     filler = Filler(cache, files_at_once=2, clock=clock)
     settings = MountSettings(lease_seconds=3600.0, refresh_seconds=0.0, drain_seconds=0.0)
     records = MountRecords(directory / "records", "this boot")
     mounts = Mounts(MountServices(origins, lister, mounter, cache, filler, pins, settings, records, clock), [root])
-    prewarms = Prewarms(
-        PrewarmServices(origins, lister, cache, filler, pins, clock), lease_seconds=3600.0, keep_finished_seconds=60.0
-    )
+    prewarm_services = PrewarmServices(origins, lister, cache, filler, pins, clock)
+    prewarms = Prewarms(prewarm_services, lease_seconds=3600.0, keep_finished_seconds=60.0)
     peers = MemoryPeers()
     observed = Observed("1.2.3", "node-a", "z1", cache.statistics, lambda: FETCH_STATISTICS, mounts, prewarms, peers)
     stopping = asyncio.Event()
@@ -306,10 +314,11 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         peers=peers,
     )
     try:
-        yield Node(root, origins, cache, mounter, pins, mounts, prewarms, clock, now, services, peers)
+        yield Node(root, origins, cache, mounter, pins, mounts, prewarms, prewarm_services, clock, now, services, peers)
     finally:
         cache.gate.set()
         await prewarms.close()
         await mounts.close()
         assert mounter.mounts == {}
+        assert cache.promised == {}
         assert origins.users == 0
