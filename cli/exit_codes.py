@@ -95,6 +95,7 @@ BY_ERROR_CODE: Mapping[str, ExitCode] = MappingProxyType(
         "mount_conflict": ExitCode.CONFLICT,
         "mount_path_in_use": ExitCode.CONFLICT,
         "blob_busy": ExitCode.CONFLICT,
+        "too_many_prewarms": ExitCode.NODE,
         "not_found": ExitCode.NOT_FOUND,
         "mount_not_found": ExitCode.NOT_FOUND,
         "prewarm_not_found": ExitCode.NOT_FOUND,

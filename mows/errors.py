@@ -15,6 +15,7 @@
         ├── TargetNotAllowed target_not_allowed   the mount path lies outside `mounts.allowed_roots`
         ├── MountConflict    mount_conflict       a live mount has this id and another body
         ├── MountPathInUse   mount_path_in_use    a live mount of another id has this path
+        ├── TooManyPrewarms  too_many_prewarms    retryable: enough others are under way or wait
         ├── BlobBusy         blob_busy            an open or pinned blob cannot be evicted
         └── NotFound         not_found            no such route
             ├── MountNotFound    mount_not_found
@@ -115,6 +116,14 @@ class MountPathInUse(ServiceError):
     default_hint = "delete that mount first, or choose another mount_path"
 
 
+class TooManyPrewarms(ServiceError):
+    """Enough other prewarms are under way or wait for their turn."""
+
+    code = "too_many_prewarms"
+    retryable = True
+    default_hint = "try again when some have ended, or name several sources in one prewarm"
+
+
 class BlobBusy(ServiceError):
     """An open or pinned blob cannot be evicted."""
 
@@ -180,6 +189,7 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         TargetNotAllowed: HTTPStatus.FORBIDDEN,
         MountConflict: HTTPStatus.CONFLICT,
         MountPathInUse: HTTPStatus.CONFLICT,
+        TooManyPrewarms: HTTPStatus.SERVICE_UNAVAILABLE,
         BlobBusy: HTTPStatus.CONFLICT,
         NotFound: HTTPStatus.NOT_FOUND,
     }

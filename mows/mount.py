@@ -261,9 +261,10 @@ class Mount:
         self._fill_start = FillStart(services.clock(), (await asyncio.to_thread(self._count, snapshot)).local)
         self._set(MountState.WARMING)
         try:
-            if not self._lease_stands(snapshot):
-                await services.pins.hold_objects(self.holder, files, self._lease_seconds())
-            await services.filler.fill(files, self._attachment.origin, self._fetched.add)
+            async with services.pins.room_for(self.holder, files):
+                if not self._lease_stands(snapshot):
+                    await services.pins.hold_objects(self.holder, files, self._lease_seconds())
+                await services.filler.fill(files, self._attachment.origin, self._fetched.add)
         except Exception as error:  # noqa: BLE001 the mount serves on: logged, and shown in the status
             logs.failure(log, "warm", error, source=self.source.uri)
             self._set(MountState.MOUNTED, error)

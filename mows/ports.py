@@ -86,8 +86,9 @@ class KernelMount(Protocol):
         """Whether complete files are read by the kernel alone."""
         ...
 
+    @property
     def kept(self) -> bool:
-        """Whether a keeper holds it now, so that it can outlive this daemon. Asks the keeper; blocks for seconds."""
+        """Whether a keeper holds it now, so that it can outlive this daemon."""
         ...
 
     def show(self, snapshot: Snapshot) -> None:

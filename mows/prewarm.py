@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -30,6 +30,9 @@ class PrewarmState(StrEnum):
     """Where a prewarm stands. The values are part of the REST interface."""
 
     PENDING = "pending"
+    """Its sources are being listed."""
+    QUEUED = "queued"
+    """It fits, and its room is kept; it begins when one before it has ended."""
     WARMING = "warming"
     WARM = "warm"
     FAILED = "failed"
@@ -71,8 +74,14 @@ class Prewarm:
     """One job. `run` is its life. Belongs to the loop."""
 
     def __init__(
-        self, prewarm_id: str, sources: Sequence[Source], lease_seconds: float, services: PrewarmServices
+        self,
+        prewarm_id: str,
+        sources: Sequence[Source],
+        lease_seconds: float,
+        services: PrewarmServices,
+        turns: asyncio.Semaphore,
     ) -> None:
+        """`turns` lets so many prewarms fill at the same time, in the order in which they were admitted."""
         self.prewarm_id = prewarm_id
         self.sources = tuple(sources)
         self.state = PrewarmState.PENDING
@@ -80,6 +89,7 @@ class Prewarm:
         """Monotonic; None while it runs."""
         self._lease_seconds = lease_seconds
         self._services = services
+        self._turns = turns
         self._files: dict[Source, list[ObjectInfo]] = {}
         self._start: FillStart | None = None
         self._fetched = ByteCounter()
@@ -157,11 +167,19 @@ class Prewarm:
             opened[source] = await to_the_end(origins.enter_context, services.origins.use(source))
             snapshot = await services.lister.nonempty_snapshot(source, self.prewarm_id)
             self._files[source] = files_in_order(snapshot)
-        self._start = FillStart(services.clock(), (await asyncio.to_thread(self._count)).local)
+        async with services.pins.room_for(self.holder, self._infos()):
+            await services.pins.hold_objects(self.holder, self._infos(), self._lease_seconds)
+            if self._turns.locked():
+                self._go(PrewarmState.QUEUED)
+            self._admitted_all = True
+            self._admitted.set()
+            async with self._turns:
+                await self._fill_now(opened)
+
+    async def _fill_now(self, opened: Mapping[Source, Origin]) -> None:
+        services = self._services
         self._go(PrewarmState.WARMING)
-        await services.pins.hold_objects(self.holder, self._infos(), self._lease_seconds)
-        self._admitted_all = True
-        self._admitted.set()
+        self._start = FillStart(services.clock(), (await asyncio.to_thread(self._count)).local)
         for source, files in self._files.items():
             await services.filler.fill(files, opened[source], self._fetched.add)
 

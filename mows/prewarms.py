@@ -7,11 +7,18 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from cachefs.origin import parse_source
-from mows.errors import PrewarmNotFound, Stopping
+from mows.errors import PrewarmNotFound, Stopping, TooManyPrewarms
 from mows.prewarm import Prewarm, PrewarmServices, holder_of
 
 MOST_FINISHED = 32
 """Records of finished prewarms. A model of 100 files costs 0.1 MB in each."""
+
+MOST_FILLING = 4
+"""Prewarms that fill at the same time. One alone can fill a fast link; with a few, a slow origin keeps nobody waiting.
+More would only share the link, and all be warm as late as the last."""
+
+MOST_UNFINISHED = 64
+"""Prewarms that are under way or wait: each keeps its listing, as a finished one does."""
 
 
 def _random_id() -> str:
@@ -35,6 +42,7 @@ class Prewarms:
         self._new_id = new_id
         self._jobs: dict[str, Prewarm] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(MOST_FILLING)
         self._stopping = False
 
     def all(self) -> list[Prewarm]:
@@ -51,13 +59,18 @@ class Prewarms:
             raise PrewarmNotFound(f"prewarm {prewarm_id!r}: there is none") from None
 
     def start(self, sources: Sequence[str], lease_seconds: float | None) -> Prewarm:
-        """Begin; returns at once. Raises InvalidSource, UnknownScheme, Stopping. None: the configured lease."""
+        """Begin, or wait for a turn; returns at once. None: the configured lease.
+
+        Raises InvalidSource, UnknownScheme, TooManyPrewarms, Stopping.
+        """
         if self._stopping:
             raise Stopping("prewarm: the daemon is stopping")
         parsed = [parse_source(text) for text in sources]
         self._forget_old()
+        if sum(job.finished_at is None for job in self._jobs.values()) >= MOST_UNFINISHED:
+            raise TooManyPrewarms(f"{MOST_UNFINISHED} prewarms are under way or wait")
         lease_seconds = self._lease_seconds if lease_seconds is None else lease_seconds
-        job = Prewarm(self._new_id(), list(dict.fromkeys(parsed)), lease_seconds, self._services)
+        job = Prewarm(self._new_id(), list(dict.fromkeys(parsed)), lease_seconds, self._services, self._turns)
         self._jobs[job.prewarm_id] = job
         self._tasks[job.prewarm_id] = asyncio.create_task(job.run(), name=f"prewarm {job.prewarm_id}")
         return job

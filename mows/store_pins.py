@@ -16,9 +16,13 @@ class StorePins:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def admit(self, infos: Sequence[ObjectInfo]) -> None:
+    def admit(self, infos: Sequence[ObjectInfo], holder: str) -> None:
         """See `Pinning.admit`."""
-        self._store.admit(infos)
+        self._store.admit(infos, holder)
+
+    def dismiss(self, holder: str) -> None:
+        """See `Pinning.dismiss`."""
+        self._store.dismiss(holder)
 
     def pin_object(self, info: ObjectInfo) -> BlobId:
         """See `Pinning.pin_object`."""

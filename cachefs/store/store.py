@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
 from cachefs.errors import CorruptBlob, NoSpace, StoreError, TierUnavailable
-from cachefs.store import admission, placement
+from cachefs.store import placement
+from cachefs.store.admission import Admissions
 from cachefs.store.blob import Blob
 from cachefs.store.catalog import Catalog, Entry, unknown_copies
 from cachefs.store.claim import check_apart
@@ -65,6 +66,7 @@ class Store:
         self._counters = counters = Counters()
         self._lock = lock = threading.Lock()  # guards _catalog, and which blobs are open; taken before any blob's lock
         self._catalog = catalog = Catalog(len(tiers), copies)
+        self._admissions = Admissions(self._catalog)
         self._tiers = _open_tiers(tiers, self._calls, monotonic)
         self._turns = itertools.count()
         shedding = Shedding(lock, catalog, counters, self._measure, self.release)
@@ -93,15 +95,21 @@ class Store:
         meta = Meta(BlobKey.of(info, self._chunk_bytes), self._boot_id, info.crc64)
         return self._acquire_existing(meta) or self._create(meta)
 
-    def admit(self, infos: Iterable[ObjectInfo]) -> None:
-        """Raises NoSpace when these objects would not all fit beside what is open or pinned.
+    def admit(self, infos: Iterable[ObjectInfo], holder: str) -> None:
+        """Promise room for these objects to `holder`, which is about to fill them, until it is dismissed.
 
-        Promises nothing and evicts nothing.
+        Evicts nothing. A promise counts against who is admitted later, and not against readers: they come first. Raises
+        NoSpace when the objects would not all fit beside what is open, pinned or promised.
         """
         keys = [BlobKey.of(info, self._chunk_bytes) for info in infos]
         rooms = [room.now_bytes for room in self._room.overview()]
         with self._lock:
-            admission.check(admission.needs_of(keys, self._catalog), self._catalog, rooms)
+            self._admissions.admit(holder, keys, rooms)
+
+    def dismiss(self, holder: str) -> None:
+        """Undo `admit`: the filling ended, well or not. Nothing happens when nothing was promised."""
+        with self._lock:
+            self._admissions.dismiss(holder)
 
     def find(self, info: ObjectInfo) -> BlobStatus | None:
         """The blob that caches `info`, if there is one. Takes no reference."""

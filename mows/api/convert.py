@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cachefs.errors import CacheError
+from cachefs.errors import CacheError, NoSpace
 from mows.api import models
 from mows.cache_admin import Outcome
 from mows.mount import MountStatus
@@ -25,14 +25,23 @@ def byte_counts(counts: ByteCounts) -> models.ByteCounts:
     )
 
 
-def failure(error: BaseException | None) -> models.Failure | None:
+def in_the_way(error: NoSpace) -> list[models.InTheWay]:
+    """See `models.InTheWay`."""
+    return [
+        models.InTheWay(blob=way.blob_id, source=way.uri, bytes=way.size_bytes, held_by=list(way.held_by))
+        for way in error.in_the_way
+    ]
+
+
+def failure(error: BaseException | None) -> models.WorkFailure | None:
     """An error as part of an answer."""
     if error is None:
         return None
     if isinstance(error, CacheError):
-        return models.Failure(code=error.code, message=str(error), hint=error.hint)
+        ways = in_the_way(error) if isinstance(error, NoSpace) else None
+        return models.WorkFailure(code=error.code, message=str(error), hint=error.hint, in_the_way=ways)
     hint = "this is a bug: report it with the traceback in the daemon's log"
-    return models.Failure(code=CacheError.code, message=repr(error), hint=hint)
+    return models.WorkFailure(code=CacheError.code, message=repr(error), hint=hint)
 
 
 def mount(status: MountStatus) -> models.Mount:

@@ -66,12 +66,30 @@ class ByteCounts(Model):
     """Fetched for this mount or prewarm since it began; bytes fetched for another are not counted again."""
 
 
+class InTheWay(Model):
+    """A blob that is kept in the cache where another one should go."""
+
+    blob: str
+    source: str
+    bytes: int
+    held_by: list[str]
+    """``open``, ``user``, ``prewarm:ID`` and ``mount:ID``."""
+
+
 class Failure(Model):
     """An error as part of an answer."""
 
     code: str
     message: str
     hint: str
+
+
+class WorkFailure(Failure):
+    """Why a mount or a prewarm did not come to what was asked for."""
+
+    in_the_way: list[InTheWay] | None = Field(
+        default=None, description="For `no_space`: what is kept in the cache instead, the largest first. Else null."
+    )
 
 
 class Mount(Model):
@@ -86,7 +104,7 @@ class Mount(Model):
     bytes: ByteCounts
     eta_seconds: float | None = Field(description="Until all bytes are local, while warming and measured; else null.")
     warm_until: datetime | None = Field(description="Until when all files are pinned by leases.")
-    error: Failure | None = Field(description="Why it failed, or why warming or the last refresh did not succeed.")
+    error: WorkFailure | None = Field(description="Why it failed, or why warming or the last refresh did not succeed.")
     warm: bool
     files: int
     hidden: int = Field(description="Keys that no file system can show. GET /v1/ls?hidden=true lists them.")
@@ -122,7 +140,7 @@ class Prewarm(Model):
     bytes_per_second: float | None
     eta_seconds: float | None
     warm_until: datetime | None
-    error: Failure | None
+    error: WorkFailure | None
     files: int
 
 

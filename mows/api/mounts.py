@@ -35,6 +35,10 @@ def router(services: Services) -> APIRouter:
 
         The answer comes at once with the state reached so far, or, with `wait`, when it is mounted (warm, where that
         was asked for) or has failed. A failed mount is not live: any body begins it anew.
+
+        A warm mount whose files do not all fit into the cache is not refused, since it can be read: it stays `mounted`
+        with the error `no_space`, which names what is in the way, and a refresh tries again. So whoever wants it warm
+        or not at all looks for `warm`, and deletes it else.
         """
         mount, created = await mounts.put(mount_id, _spec(body))
         response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK

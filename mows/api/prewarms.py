@@ -37,8 +37,9 @@ def router(services: Services) -> APIRouter:
     async def post_prewarm(body: models.PrewarmRequest, response: Response) -> models.Prewarm:
         """Begin to fill the cache with all files of these sources.
 
-        Answers once they are listed, and 507 when they do not fit; with more to list than some seconds take, the answer
-        does not wait for it, and the prewarm fails later.
+        Answers once they are listed, and 507 when they do not fit beside what is in use and what others fill; with more
+        to list than some seconds take, the answer does not wait for it, and the prewarm fails later. Some fill at the
+        same time; those that wait for their turn are `queued`.
         """
         job = prewarms.start(body.sources, body.lease)
         try:

@@ -12,8 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from cachefs.errors import CacheError, InTheWay, NoSpace
+from cachefs.errors import CacheError, NoSpace
 from mows import logs
+from mows.api import convert
 from mows.errors import InvalidRequest, NotFound, http_status
 
 log = logging.getLogger(__name__)
@@ -32,12 +33,9 @@ def problem(status: int, code: str, detail: str, hint: str, **more: object) -> J
 
 def problem_of(error: CacheError) -> JSONResponse:
     """The problem document of an error in the tree."""
-    more = {"in_the_way": [_in_the_way(way) for way in error.in_the_way]} if isinstance(error, NoSpace) else {}
+    ways = convert.in_the_way(error) if isinstance(error, NoSpace) else None
+    more = {} if ways is None else {"in_the_way": [way.model_dump() for way in ways]}
     return problem(http_status(error), error.code, str(error), error.hint, retryable=error.retryable, **more)
-
-
-def _in_the_way(way: InTheWay) -> dict[str, object]:
-    return {"blob": way.blob_id, "source": way.uri, "bytes": way.size_bytes, "held_by": way.held_by}
 
 
 def install(app: FastAPI) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cachefs.errors import FuseUnavailable, NoSpace, OriginDenied, OriginUnavailable
+from cachefs.errors import FuseUnavailable, InTheWay, NoSpace, OriginDenied, OriginUnavailable
 from tests.contract.api_client import Api, problem, running_api
 from tests.unit.mows.twins import SOURCE
 
@@ -138,6 +138,22 @@ async def test_a_mount_that_cannot_be_warmed_is_mounted_and_says_why(api: Api) -
     api.node.cache.failures["model/b.safetensors"] = NoSpace("no tier has room")
     document = (await api.put_mount(warm=True)).json()
     assert (document["state"], document["error"]["code"]) == ("mounted", "no_space")
+    assert document["error"]["in_the_way"] == []
+
+
+async def test_a_warm_mount_without_room_names_what_is_in_the_way_and_a_refresh_tries_again(api: Api) -> None:
+    ways = [InTheWay("b" * 32, "memory://bucket/other", 8192, ("open",))]
+    api.node.cache.failures["admit"] = NoSpace("4096 bytes are to be kept", hint="let go", in_the_way=ways)
+    response = await api.put_mount(warm=True)
+    assert response.status_code == 201
+    document = response.json()
+    assert (document["state"], document["error"]["code"]) == ("mounted", "no_space")
+    (way,) = document["error"]["in_the_way"]
+    assert way == {"blob": "b" * 32, "source": "memory://bucket/other", "bytes": 8192, "held_by": ["open"]}
+    api.node.cache.failures.clear()
+    (await api.http.post("/v1/mounts/m/refresh")).raise_for_status()
+    document = await api.get("/v1/mounts/m", wait=30)
+    assert (document["state"], document["error"]) == ("warm", None)
 
 
 async def test_refresh(api: Api) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from cachefs.faults import PlannedFaults
 from cachefs.origin.credentials import RENEW_BEFORE_SECONDS, Credentials
 from cachefs.origin.keys import Keys
-from cachefs.types import BlobId
+from cachefs.origin.memory import MemoryOrigin
+from mows.faults import LABELS
 from mows.pins import Pins
 from tests.unit.mows.twins import MemoryCache
 from tests.unit.store.world import content, described_with_crc, fill, open_store
 
 HOURS = 6 * 3600.0
-BLOB = BlobId("00" * 16)
 
 
 @dataclass
@@ -70,16 +72,23 @@ def test_credentials_are_renewed_after_a_jump_back_and_forth() -> None:
     assert len(source.fetched) == 2
 
 
-async def test_a_lease_that_a_jump_ends_ends_once_and_one_without_end_stays(tmp_path: Path) -> None:
-    clock, store = Clock(), MemoryCache()
-    pins = Pins(store, tmp_path / "leases.json", now=clock)
-    await pins.hold("prewarm:p", [BLOB], 3600.0)
-    clock.now -= HOURS
+@pytest.mark.parametrize("jump", [HOURS, -HOURS])
+async def test_a_jump_neither_ends_a_lease_nor_makes_it_longer(tmp_path: Path, jump: float) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"faults": []}))
+    faults, monotonic, store = PlannedFaults(plan, labels=LABELS), Clock(50.0), MemoryCache()
+    pins = Pins(store, tmp_path / "leases.json", now=faults.time, monotonic=monotonic)
+    info = MemoryOrigin().put("a", b"a")
+    await pins.hold_objects("prewarm:p", [info], 3600.0)
+    until = pins.until([store.blob_id(info)])
+    assert until is not None
+    plan.write_text(json.dumps({"faults": [{"label": "clock", "kind": "jump", "seconds": jump}]}))
     await pins.expire()
-    assert pins.until([BLOB]) == 1_003_600.0  # kept longer, never lost early
-    clock.now += 2 * HOURS
+    assert store.pinned == {store.blob_id(info)}
+    assert pins.until([store.blob_id(info)]) == pytest.approx(until + jump, abs=60)  # as the clock on the wall says
+    monotonic.now += 3600.0
     await pins.expire()
-    assert pins.until([BLOB]) is None
+    assert store.pinned == set()
 
 
 @pytest.mark.parametrize("jump", [HOURS, -HOURS])

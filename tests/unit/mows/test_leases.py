@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cachefs.types import BlobId
-from mows.leases import Lease, all_held_until, held_until, load, save
+from mows.leases import Lease, Moment, all_held_until, held_until, load, save
 
+NOW = Moment(monotonic=1000.0, wall=5000.0)
 A, B, C = BlobId("a" * 32), BlobId("b" * 32), BlobId("c" * 32)
 
 
@@ -36,16 +37,42 @@ def test_a_lease_ends_at_its_moment_and_a_pin_never() -> None:
     assert not Lease("user", frozenset(), None).has_ended(float("inf"))
 
 
-@given(st.lists(st.builds(Lease, st.text(), st.frozensets(st.text().map(BlobId)), st.none() | st.floats(0, 1e10))))
+@given(
+    st.lists(
+        st.builds(Lease, st.text(), st.frozensets(st.text().map(BlobId)), st.none(), st.none())
+        | st.builds(
+            Lease, st.text(), st.frozensets(st.text().map(BlobId)), st.integers(0, 2000), st.integers(1000, 5000)
+        )
+    )
+)
 def test_what_is_saved_is_loaded(tmp_path_factory: pytest.TempPathFactory, leases: list[Lease]) -> None:
     path = tmp_path_factory.mktemp("leases") / "leases.json"
-    save(leases, path)
-    assert load(path) == leases
+    save(leases, path, NOW)
+    assert load(path, NOW) == leases
     assert [entry.name for entry in path.parent.iterdir()] == ["leases.json"]
 
 
+@pytest.mark.parametrize(
+    ("later", "until"),
+    [
+        (Moment(monotonic=10.0, wall=5010.0), 60.0),  # another boot: 50 s are left
+        (Moment(monotonic=1010.0, wall=5100.0), 970.0),  # the wall clock says that it has ended
+        (Moment(monotonic=1010.0, wall=1.0), 1070.0),  # it says that there is an hour left, of a lease of a minute
+    ],
+)
+def test_what_is_left_of_a_lease_is_no_more_than_it_was_given_for(tmp_path: Path, later: Moment, until: float) -> None:
+    save([Lease("x", frozenset({A}), 1060.0, 60.0)], tmp_path / "leases.json", NOW)
+    assert [lease.until for lease in load(tmp_path / "leases.json", later)] == [until]
+
+
+def test_a_file_that_does_not_say_what_leases_were_given_for(tmp_path: Path) -> None:
+    path = tmp_path / "leases.json"
+    path.write_text('{"format": 1, "leases": [{"holder": "x", "blobs": [], "until": 5060.0}]}')
+    assert load(path, NOW) == [Lease("x", frozenset(), 1060.0)]
+
+
 def test_no_file_means_no_leases(tmp_path: Path) -> None:
-    assert load(tmp_path / "none.json") == []
+    assert load(tmp_path / "none.json", NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -63,4 +90,4 @@ def test_a_file_that_is_not_ours(tmp_path: Path, text: str) -> None:
     path = tmp_path / "leases.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"."):
-        load(path)
+        load(path, NOW)

@@ -29,7 +29,7 @@ def now() -> Clock:
 
 
 def make(cache: MemoryCache, path: Path, now: Clock) -> Pins:
-    return Pins(cache, path / "leases.json", now=now)
+    return Pins(cache, path / "leases.json", now=now, monotonic=now)
 
 
 def pinned(cache: MemoryCache) -> set[str]:
@@ -118,14 +118,51 @@ async def test_no_room_for_one_object_leaves_nothing_pinned_for_the_others(
     assert pinned(cache) == {"a"}
 
 
-async def test_what_does_not_fit_is_refused_and_the_leases_in_the_way_are_named(
+async def test_what_does_not_fit_is_refused_and_what_holds_the_rest_is_named(
     tmp_path: Path, cache: MemoryCache, now: Clock
 ) -> None:
     pins = make(cache, tmp_path, now)
     await pins.hold_objects("prewarm:one", [A], 60.0)
-    ways = [InTheWay(cache.blob_id(A), A.uri, 1, ("open", "leases")), InTheWay("z", "z", 1, ("open",))]
-    cache.failures["admit"] = NoSpace("full", in_the_way=ways)
-    with pytest.raises(NoSpace) as caught:
-        await pins.hold_objects("prewarm:two", [B], 60.0)
-    assert [way.held_by for way in caught.value.in_the_way] == [("open", "prewarm:one"), ("open",)]
-    assert pinned(cache) == {"a"}
+    async with pins.room_for("prewarm:three", [A]):
+        ways = [
+            InTheWay(cache.blob_id(A), A.uri, 1, ("open", "leases", "prewarm:three")),
+            InTheWay("z", "z", 1, ("open",)),
+        ]
+        cache.failures["admit"] = NoSpace("full", in_the_way=ways)
+        with pytest.raises(NoSpace) as caught:
+            async with pins.room_for("prewarm:two", [B]):
+                pytest.fail("there is no room")
+        assert [way.held_by for way in caught.value.in_the_way] == [("open", "prewarm:one", "prewarm:three"), ("open",)]
+        assert cache.promised == {"prewarm:three": [A]}
+    assert cache.promised == {}
+
+
+async def test_a_promise_ends_with_its_block_however_that_ends(tmp_path: Path, cache: MemoryCache, now: Clock) -> None:
+    pins = make(cache, tmp_path, now)
+    with pytest.raises(NoSpace, match="the disk is full"):
+        async with pins.room_for("mount:m", [A]):
+            raise NoSpace("the disk is full")
+    assert cache.promised == {}
+
+
+async def test_what_is_told_of_a_lease_is_wall_time(tmp_path: Path, cache: MemoryCache) -> None:
+    wall, monotonic = Clock(1_000_000.0), Clock(50.0)
+    pins = Pins(cache, tmp_path / "leases.json", now=wall, monotonic=monotonic)
+    await pins.hold_objects("prewarm:1", [A], 60.0)
+    assert pins.until([cache.blob_id(A)]) == 1_000_060.0
+    monotonic.now, wall.now = 51.0, 1_000_001.2  # the clocks drift apart, and what is told stays
+    assert pins.until([cache.blob_id(A)]) == 1_000_060.0
+
+
+@pytest.mark.parametrize(
+    ("off", "left"), [(30.0, 30.0), (-86_400.0, 60.0), (-10.0, 60.0), (60.0, None), (86_400.0, None)]
+)
+async def test_a_restart_ends_no_lease_later_than_it_was_given_for(
+    tmp_path: Path, cache: MemoryCache, off: float, left: float | None
+) -> None:
+    first = Pins(cache, tmp_path / "leases.json", now=Clock(1_000_000.0), monotonic=Clock(50.0))
+    await first.hold_objects("prewarm:1", [A], 60.0)
+    wall = Clock(1_000_000.0 + off)
+    second = Pins(cache, tmp_path / "leases.json", now=wall, monotonic=Clock(7.0))
+    await second.restore()
+    assert second.until([cache.blob_id(A)]) == (None if left is None else wall.now + left)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cachefs.errors import EmptySource, InvalidSource, NoSpace
-from mows.errors import PrewarmNotFound, Stopping
+from mows.errors import PrewarmNotFound, Stopping, TooManyPrewarms
 from mows.prewarm import FINISHED, Prewarm, PrewarmState
+from mows.prewarms import Prewarms
 from mows.progress import ByteCounts
 from tests.unit.mows.twins import SOURCE, Node
 
@@ -27,7 +28,7 @@ async def test_a_prewarm_fills_the_cache_and_holds_it_for_its_lease(node: Node) 
     assert status.bytes == ByteCounts(total=30_002, local=30_002, from_origin=30_002)
     assert (status.eta_seconds, status.warm_until) == (0.0, node.now.now + 60.0)
     assert node.cache.pinned == {node.cache.blob_id(info) for info in files.values()}
-    node.now.now += 61.0
+    node.clock.now += 61.0
     await node.pins.expire()
     assert node.cache.pinned == set()
 
@@ -42,7 +43,7 @@ async def test_rate_and_time_left(node: Node) -> None:
     status = await job.status()
     assert status.bytes_per_second == pytest.approx(2500.0)
     assert status.eta_seconds == pytest.approx(20_002 / 2500.0)
-    assert status.warm_until == node.now.now + 3600.0
+    assert status.warm_until == node.now.now + 3596.0
 
 
 async def test_sources_are_checked_at_once_and_counted_once(node: Node) -> None:
@@ -106,3 +107,62 @@ async def test_the_oldest_records_go_when_there_are_many(node: Node, monkeypatch
     monkeypatch.setattr("mows.prewarms.MOST_FINISHED", 2)
     jobs = [await finished(node.prewarms.start([SOURCE], None)) for _ in range(4)]
     assert node.prewarms.all() == jobs[-2:]
+
+
+async def until(job: Prewarm, state: PrewarmState) -> None:
+    while job.state is not state:
+        await job.changed(30.0)
+
+
+async def test_prewarms_beyond_the_limit_wait_in_order_with_their_room_kept(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mows.prewarms.MOST_FILLING", 1)
+    prewarms = Prewarms(node.prewarm_services, lease_seconds=60.0, keep_finished_seconds=60.0)
+    node.put_model()
+    node.cache.gate.clear()
+    first = prewarms.start([SOURCE], None)
+    await until(first, PrewarmState.WARMING)
+    waiting = []
+    for _ in range(3):
+        waiting.append(prewarms.start([SOURCE], None))
+        await until(waiting[-1], PrewarmState.QUEUED)
+        await waiting[-1].admitted(30.0)
+    assert node.cache.promised.keys() == {job.holder for job in (first, *waiting)}
+    second, cancelled, third = waiting
+    await prewarms.delete(cancelled.prewarm_id)
+    assert cancelled.holder not in node.cache.promised
+    assert (await second.status()).eta_seconds is None
+    order: list[Prewarm] = []
+    node.cache.gate.set()
+    for job in (first, second, third):
+        await finished(job)
+        order.append(job)
+        assert [one.state for one in order] == [PrewarmState.WARM] * len(order)
+    assert first.finished_at is not None
+    assert node.cache.promised == {}
+    await prewarms.close()
+
+
+async def test_the_room_of_a_prewarm_is_kept_until_it_fails(node: Node) -> None:
+    files = node.put_model()
+    node.cache.gate.clear()
+    node.cache.failures[files["b.safetensors"].key] = NoSpace("full")
+    job = node.prewarms.start([SOURCE], None)
+    await node.cache.started.get()
+    assert node.cache.promised.keys() == {job.holder}
+    node.cache.gate.set()
+    await finished(job)
+    assert node.cache.promised == {}
+
+
+async def test_more_than_so_many_are_refused(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mows.prewarms.MOST_UNFINISHED", 1)
+    node.put_model()
+    node.cache.gate.clear()
+    job = node.prewarms.start([SOURCE], None)
+    with pytest.raises(TooManyPrewarms):
+        node.prewarms.start([SOURCE], None)
+    node.cache.gate.set()
+    await finished(job)
+    await finished(node.prewarms.start([SOURCE], None))

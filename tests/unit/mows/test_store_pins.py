@@ -46,4 +46,14 @@ def test_a_blob_that_is_gone(store: Store, info: ObjectInfo) -> None:
 
 def test_objects_that_no_tier_can_hold_are_not_admitted(store: Store) -> None:
     with pytest.raises(NoSpace):
-        StorePins(store).admit([MemoryOrigin().put("large", bytes(2 << 20))])
+        StorePins(store).admit([MemoryOrigin().put("large", bytes(2 << 20))], "p")
+
+
+def test_room_is_promised_until_it_is_given_back(store: Store) -> None:
+    pins, origin = StorePins(store), MemoryOrigin()
+    one, other = (origin.put(name, bytes(600 << 10)) for name in ("one", "other"))
+    pins.admit([one], "p")
+    with pytest.raises(NoSpace):
+        pins.admit([other], "q")
+    pins.dismiss("p")
+    pins.admit([other], "q")
