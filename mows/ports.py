@@ -86,9 +86,8 @@ class KernelMount(Protocol):
         """Whether complete files are read by the kernel alone."""
         ...
 
-    @property
     def kept(self) -> bool:
-        """Whether a keeper holds it now, so that it can outlive this daemon."""
+        """Whether a keeper holds it now, so that it can outlive this daemon. Asks the keeper; blocks for seconds."""
         ...
 
     def show(self, snapshot: Snapshot) -> None:

@@ -166,8 +166,11 @@ class MemoryKernelMount:
     target: Path
     snapshot: Snapshot
     passthrough: bool = True
-    kept: bool = False
+    keeps: bool = False
     left: bool = False
+
+    def kept(self) -> bool:
+        return self.keeps
 
     def show(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -210,7 +213,7 @@ class MemoryMounter:
         self.check(place.target)
         if self.error is not None:
             raise self.error
-        mount = self.mounts[place.target] = MemoryKernelMount(self, place.target, shown.snapshot, kept=self.keeps)
+        mount = self.mounts[place.target] = MemoryKernelMount(self, place.target, shown.snapshot, keeps=self.keeps)
         return mount
 
     def take_over(self, place: MountPlace, shown: Shown, origin: Origin, account: Account) -> MemoryKernelMount | None:
