@@ -18,7 +18,7 @@ from cachefs.faults import FIRED_VARIABLE
 from mows.faults import LABELS
 from tests.fired import fired
 
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 30.0
 """How long a thread or mount that is ending may take to be gone; only a leak waits that long."""
 
 OURS = ("cachefs", "peer", "mows", "cli")

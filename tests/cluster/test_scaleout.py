@@ -21,8 +21,6 @@ from benchmarks.scaleout.plot import plot
 from benchmarks.scaleout.run import SCENARIOS, Theatre
 from tests.programs import running
 
-pytestmark = pytest.mark.timeout(300)
-
 PROGRAM = "benchmarks.scaleout"
 
 SMALL = ("--nodes", "3", "--link", "400Mbit", "--origin", "400Mbit", "--model", "48MiB", "--shard", "12MiB")

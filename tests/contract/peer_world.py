@@ -24,7 +24,7 @@ from peer.values import HaveUpdate, Identity, PeerId
 KIB = 1 << 10
 MIB = 1 << 20
 
-QUICK = PeerTimes(announce=0.01, heartbeat=0.05, dead_after=5.0, connect=5.0, handshake=5.0)
+QUICK = PeerTimes(announce=0.01, heartbeat=0.05, dead_after=30.0, connect=30.0, handshake=30.0)
 """News soon, and deadlines that a slow machine does not meet."""
 
 

@@ -150,22 +150,16 @@ class Held:
         monkeypatch.setattr(world.shelf, "lend", held)
 
 
-async def test_the_callers_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seconds", [0.2, 0.0])
+async def test_the_callers_deadline(world: World, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """And the blob that was lent after the caller had gone is given back: `shelf_in` checks."""
     key, held = world.shelf.put(bytes(KIB), CHUNK_BYTES), Held(world, monkeypatch)
     async with world.link() as link:
         try:
             with pytest.raises(PeerUnavailable, match=r"Fetch: .*Deadline Exceeded"):
-                await asyncio.to_thread(fetched, link, key, 0, 0.2)
+                await asyncio.to_thread(fetched, link, key, 0, seconds)
         finally:
             held.go_on.set()
-
-
-async def test_no_time_at_all(world: World) -> None:
-    key = world.shelf.put(bytes(KIB), CHUNK_BYTES)
-    async with world.link() as link:
-        with pytest.raises(PeerUnavailable, match=r"Fetch: .*Deadline Exceeded"):
-            await asyncio.to_thread(fetched, link, key, 0, 0.0)
 
 
 async def test_the_link_is_closed_while_a_thread_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

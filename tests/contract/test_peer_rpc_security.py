@@ -45,7 +45,7 @@ def rewrite(path: Path, text: str | None) -> None:
 
 
 def fetched(link: PeerLink, key: BlobKey) -> bytes:
-    stream = link.fetch(key, 0, Deadline.after(10.0))
+    stream = link.fetch(key, 0, Deadline.after(60.0))
     try:
         return b"".join(stream)
     finally:

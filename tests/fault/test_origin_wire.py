@@ -24,7 +24,7 @@ def pool_to(server: Scripted, *, idle_timeout_seconds: float = 10, max_connectio
     return ConnectionPool(
         Address("127.0.0.1", server.port, tls=False),
         max_connections=max_connections,
-        connect_timeout_seconds=5,
+        connect_timeout_seconds=30,
         idle_timeout_seconds=idle_timeout_seconds,
     )
 
@@ -211,7 +211,7 @@ def tls_pool(server: Scripted, trusted: Path | None, *, idle_timeout_seconds: fl
     return ConnectionPool(
         Address("localhost", server.port, tls=True),
         max_connections=1,
-        connect_timeout_seconds=5,
+        connect_timeout_seconds=30,
         idle_timeout_seconds=idle_timeout_seconds,
         tls=ssl.create_default_context(cafile=trusted),
     )

@@ -58,7 +58,7 @@ class CacheTwin:
     ) -> CachedBytes:
         if self.refuse:
             raise NoSpace("no tier has room")
-        content = b"".join(origin.read(info, ByteRange(0, info.size_bytes), Deadline.after(9)))
+        content = b"".join(origin.read(info, ByteRange(0, info.size_bytes), Deadline.after(60)))
         account("origin", len(content))
         file = CachedBytes(info, content, following, self.backing.get(info.key))
         self.opened.append(file)
@@ -104,7 +104,7 @@ class Stage:
         )
 
     def listing(self) -> Snapshot:
-        return build_snapshot(self.origin.list("m/", Deadline.after(9)), "m/", "mount-1")
+        return build_snapshot(self.origin.list("m/", Deadline.after(60)), "m/", "mount-1")
 
     def account(self, _source: str, count: int) -> None:
         self.accounted += count

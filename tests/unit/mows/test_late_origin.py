@@ -16,13 +16,13 @@ def test_it_is_opened_with_the_first_byte_and_closed_at_the_end() -> None:
     info = origins.origin.put("model/x", b"weights")
     with LateOrigin(origins, parse_source(SOURCE)) as late:
         assert (late.authority, origins.users) == ("memory://bucket", 0)
-        assert b"".join(late.read(info, ByteRange(0, 7), Deadline.after(9))) == b"weights"
-        assert late.stat("model/x", Deadline.after(9)) == info
-        assert list(late.list("model/", Deadline.after(9))) == [[info]]
+        assert b"".join(late.read(info, ByteRange(0, 7), Deadline.after(60))) == b"weights"
+        assert late.stat("model/x", Deadline.after(60)) == info
+        assert list(late.list("model/", Deadline.after(60))) == [[info]]
         assert origins.users == 1
     assert origins.users == 0
     with pytest.raises(OriginUnavailable, match="the mount is going"):
-        late.stat("model/x", Deadline.after(9))
+        late.stat("model/x", Deadline.after(60))
 
 
 def test_what_cannot_be_opened_is_an_origin_that_is_not_there_and_is_tried_again() -> None:
@@ -30,8 +30,8 @@ def test_what_cannot_be_opened_is_an_origin_that_is_not_there_and_is_tried_again
     info = origins.origin.put("model/x", b"weights")
     late = LateOrigin(origins, parse_source(SOURCE))
     with pytest.raises(OriginUnavailable, match="no endpoint") as caught:
-        late.stat("model/x", Deadline.after(9))
+        late.stat("model/x", Deadline.after(60))
     assert caught.value.hint == "set one"
     origins.error = None
-    assert late.stat("model/x", Deadline.after(9)) == info
+    assert late.stat("model/x", Deadline.after(60)) == info
     late.close()
