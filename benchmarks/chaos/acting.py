@@ -147,6 +147,7 @@ class Actor:
             Kind.KEEPER_KILLED: lambda event: self._to_whole(event, self._nodes.kill_keeper),
             Kind.KILL_AT: self._kill_at,
             Kind.STORE_FAULT: self._suffer,
+            Kind.TIER_GONE: self._without_tier,
             Kind.PEER_FAULT: self._suffer,
             Kind.CLOCK_JUMP: self._suffer,
             Kind.ORIGIN_REFUSES: lambda _event: self._between("stop", "start"),
@@ -195,6 +196,11 @@ class Actor:
     def _kill_at(self, event: Event) -> Undo:
         self._nodes.wait_whole(_node(event))
         return self._suffer(event)
+
+    def _without_tier(self, event: Event) -> Undo:
+        tier = self._nodes.memory_tiers[_node(event)]
+        tier.vanish()
+        return tier.appear
 
     def _slow_link(self, event: Event) -> Undo:
         def rate(bits: int) -> None:

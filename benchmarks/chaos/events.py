@@ -49,6 +49,7 @@ class Kind(StrEnum):
     LIES = "lies"
     REDIS_KILLED = "redis_killed"
     STORE_FAULT = "store_fault"
+    TIER_GONE = "tier_gone"
     PEER_FAULT = "peer_fault"
     CLOCK_JUMP = "clock_jump"
     OVERWRITE = "overwrite"
@@ -65,7 +66,7 @@ LANES: Mapping[Lane, tuple[Kind, ...]] = MappingProxyType(
             Kind.ORIGIN_RANGE, Kind.ORIGIN_STALLS, Kind.ORIGIN_SLOW, Kind.ORIGIN_REFUSES, Kind.ORIGIN_UNPLUGGED,
         ),
         Lane.NETWORK: (Kind.LINK_SLOW, Kind.LINK_CUT, Kind.PARTITION, Kind.LIES, Kind.REDIS_KILLED),
-        Lane.CACHE: (Kind.STORE_FAULT, Kind.STORE_FAULT, Kind.PEER_FAULT, Kind.CLOCK_JUMP),
+        Lane.CACHE: (Kind.STORE_FAULT, Kind.STORE_FAULT, Kind.TIER_GONE, Kind.PEER_FAULT, Kind.CLOCK_JUMP),
         Lane.OPERATOR: (Kind.OVERWRITE, Kind.OVERWRITE, Kind.ROTATE, Kind.EVICT, Kind.REFRESH),
     }
 )  # fmt: skip

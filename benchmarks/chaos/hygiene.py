@@ -12,7 +12,8 @@ from benchmarks.lab.leftovers import owner
 from benchmarks.node.scratch import mounts_below
 
 TRACEBACK = "Traceback (most recent call last)"
-LOGS = "*.log"
+OUTPUT = ("*.log", "*.troubles", "answers.json")
+"""What programs of a run wrote, and what daemons answered."""
 
 
 def left_behind(directories: Iterable[Path], mark: str, pid: int) -> list[str]:
@@ -22,12 +23,12 @@ def left_behind(directories: Iterable[Path], mark: str, pid: int) -> list[str]:
     return [*mounts, *processes, *(f"namespace {name}" for name in iproute.namespaces() if owner(name) == pid)]
 
 
-def found_in_logs(directory: Path, secrets: Sequence[str]) -> list[str]:
-    """Where a secret or a traceback stands in a log below `directory`. The secret itself is not repeated."""
+def found_in_output(directory: Path, secrets: Sequence[str]) -> list[str]:
+    """Where a secret or a traceback stands in the output below `directory`. The secret itself is not repeated."""
     spellings = {word for secret in secrets for word in (secret, quote(secret, safe=""))}
     return [
         f"{path.relative_to(directory)}:{number}: {what}"
-        for path in sorted(directory.rglob(LOGS))
+        for path in sorted(path for pattern in OUTPUT for path in directory.rglob(pattern))
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
         for what in _faults_of(line, spellings)
     ]

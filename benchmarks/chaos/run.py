@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 import os
 import secrets
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.chaos.acting import MOUNT_ID, SOURCE, Actor, Origin
 from benchmarks.chaos.events import Schedule
-from benchmarks.chaos.hygiene import found_in_logs, left_behind
+from benchmarks.chaos.hygiene import found_in_output, left_behind
 from benchmarks.chaos.judging import judge
 from benchmarks.chaos.procfs import MARK, Holdings, holdings
 from benchmarks.chaos.result import Result
@@ -27,6 +28,8 @@ from benchmarks.node.daemon import Daemon, DaemonRefused
 from benchmarks.node.processes import Child, python
 from benchmarks.node.resources import Resources
 
+ANSWERS = ("/mounts", "/cache/blobs", "/peers", "/debug/dump")
+"""What is kept of a daemon's API before everything is taken down."""
 TICK_SECONDS = 0.05
 PASS_SECONDS = 180.0
 """For the last pass of all readers, on a busy machine."""
@@ -165,6 +168,7 @@ class Run:
         _say("take down, and look around ...")
         self._nodes.wait_ready()
         for node, daemon in enumerate(self._daemons):
+            self._note_answers(daemon)
             self._empty(node, daemon)
         for node, daemon in enumerate(self._daemons):
             self._failures += [f"node-{node}: {what}" for what in self._kept(daemon, self._fresh[node])]
@@ -175,7 +179,13 @@ class Run:
         self._failures += [f"{end.who} ended by itself with {end.status}" for end in self._nodes.ends if not end.wanted]
         self._lab.remove()
         self._failures += left_behind([self._room, self._disks], self._mark, os.getpid())
-        self._failures += found_in_logs(self._room, [TOKEN, *self._origin.secrets])
+        self._failures += found_in_output(self._room, [TOKEN, *self._origin.secrets])
+
+    @staticmethod
+    def _note_answers(daemon: Daemon) -> None:
+        """Keep what a daemon says of itself, for the search for secrets."""
+        answers = {path: daemon.call("GET", path) for path in ANSWERS}
+        (daemon.settings.directory / "answers.json").write_text(json.dumps(answers, indent=1))
 
     def _empty(self, node: int, daemon: Daemon) -> None:
         """Unmount, evict everything, and see whether anybody still holds something."""

@@ -186,6 +186,7 @@ _MAKERS: Mapping[Kind, Callable[[float, _Draw], Event]] = MappingProxyType(
         Kind.LIES: _lies,
         Kind.REDIS_KILLED: _plain(Kind.REDIS_KILLED, 1, 6),
         Kind.STORE_FAULT: _planned(Kind.STORE_FAULT, 2, 6, _store_fault),
+        Kind.TIER_GONE: _plain(Kind.TIER_GONE, 2, 6, of_node=True),
         Kind.PEER_FAULT: _planned(Kind.PEER_FAULT, 2, 5, _peer_fault),
         Kind.CLOCK_JUMP: _planned(Kind.CLOCK_JUMP, 2, 5, _jump),
         Kind.OVERWRITE: _with(Kind.OVERWRITE, 0, 0, lambda draw: {"name": draw.chance.choice(draw.objects)}),

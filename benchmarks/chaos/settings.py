@@ -36,6 +36,8 @@ class Scale:
     memory_bytes: int = 16 * MIB
     disk_bytes: int = 24 * MIB
     """Tiers; together less than the objects."""
+    memory_room_bytes: int = 64 * MIB
+    """The file system that the memory tier lies on."""
     link_bits_per_second: int = 400_000_000
     slow_link_bits_per_second: int = 40_000_000
     slow_origin_bytes_per_second: float = 6.0 * MIB

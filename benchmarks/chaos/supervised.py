@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos.settings import Scale
+from benchmarks.chaos.vanishing import MemoryTier
 from benchmarks.lab.fleet import PEER_PORT, Fleet, Sections
 from benchmarks.node.processes import POLL_SECONDS, Child, python
 from benchmarks.node.resources import Resources
@@ -40,6 +41,7 @@ class Supervised:
         """`disks`: a directory on a disk, for the disk tiers. `liar`: who listens behind a relay."""
         self.fleet = fleet
         self.ends: list[End] = []
+        self.memory_tiers = [MemoryTier(node.directory / "memory", scale.memory_room_bytes) for node in fleet.nodes]
         self._resources = resources
         self._scale = scale
         self._disks = disks
@@ -53,6 +55,7 @@ class Supervised:
         """Start everything; blocks until all daemons are ready."""
         for node, host in enumerate(self.fleet.nodes):
             host.directory.mkdir(parents=True)
+            self.memory_tiers[node].appear()
             self._write_plan(node)
             if self._scale.keeper:
                 self._launch_keeper(node)
@@ -136,7 +139,7 @@ class Supervised:
         return sum(not end.who.startswith("keeper") for end in self.ends)
 
     def stop(self) -> Sequence[str]:
-        """Stop the daemons, then the keepers; what was not as it should be."""
+        """Stop the daemons, then the keepers, and take the memory tiers away; what was not as it should be."""
         self.poll()
         daemons = [(node.name, node.daemon) for node in self.fleet.nodes]
         for _, daemon in daemons:
@@ -145,6 +148,8 @@ class Supervised:
             daemon.stop()
         for keeper in self._keepers.values():
             keeper.stop()
+        for tier in self.memory_tiers:
+            tier.vanish()
         return [
             f"{name} ended with {daemon.process.returncode}" for name, daemon in daemons if daemon.process.returncode
         ]
@@ -162,7 +167,7 @@ class Supervised:
         )
 
     def _sections(self, node: int) -> Sections:
-        memory, disk = self.fleet.nodes[node].directory / "memory", self._disks / self.fleet.nodes[node].name
+        memory, disk = self.memory_tiers[node].path, self._disks / self.fleet.nodes[node].name
         sizes = {memory: self._scale.memory_bytes, disk: self._scale.disk_bytes}
         tiers = [{"path": str(path), "capacity": size, "huge_pages": "off"} for path, size in sizes.items()]
         sections: dict[str, Mapping[str, object]] = {"cache": {"tiers": tiers}}

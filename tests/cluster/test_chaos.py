@@ -15,7 +15,7 @@ from benchmarks.lab.leftovers import owner, prefix_of
 from benchmarks.node.resources import INTERRUPTED_EXIT_CODE
 from tests.programs import running
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PROGRAM = "benchmarks.chaos"
 
@@ -31,6 +31,7 @@ EVENTS = (
     ),
     Event(at_seconds=3.0, kind=Kind.ORIGIN_RESETS, seconds=1.0, details={"after_bytes": 100_000}),
     Event(at_seconds=3.0, kind=Kind.KILL, node=1),
+    Event(at_seconds=3.0, kind=Kind.TIER_GONE, seconds=2.0, node=0),
     Event(at_seconds=4.0, kind=Kind.EVICT, node=0),
     Event(at_seconds=4.5, kind=Kind.KEEPER_KILLED, node=2),
     Event(at_seconds=5.0, kind=Kind.REPLACE, node=2),

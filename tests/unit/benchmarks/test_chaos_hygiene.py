@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos.events import Kind, Schedule
-from benchmarks.chaos.hygiene import TRACEBACK, found_in_logs, left_behind
+from benchmarks.chaos.hygiene import TRACEBACK, found_in_output, left_behind
 from benchmarks.chaos.judging import judge
 from benchmarks.chaos.procfs import MARK, Holdings, holdings, kind_of
 from benchmarks.chaos.reader import Summary, Trouble
@@ -29,8 +29,16 @@ def test_secrets_and_tracebacks_are_found_by_line(tmp_path: Path) -> None:
     (tmp_path / "node").mkdir()
     (tmp_path / "node" / "daemon.log").write_text(f"fine\nkey=a/b+c\nkey=a%2Fb%2Bc\n{TRACEBACK}\n")
     (tmp_path / "keys.json").write_text("a/b+c")
-    found = found_in_logs(tmp_path, ["a/b+c"])
-    assert found == ["node/daemon.log:2: a secret", "node/daemon.log:3: a secret", "node/daemon.log:4: a traceback"]
+    (tmp_path / "node" / "answers.json").write_text('{"key": "a/b+c"}')
+    (tmp_path / "read-0.troubles").write_text("a/b+c")
+    found = found_in_output(tmp_path, ["a/b+c"])
+    assert found == [
+        "node/answers.json:1: a secret",
+        "node/daemon.log:2: a secret",
+        "node/daemon.log:3: a secret",
+        "node/daemon.log:4: a traceback",
+        "read-0.troubles:1: a secret",
+    ]
 
 
 def test_a_process_that_is_left_is_found_by_its_mark(tmp_path: Path) -> None:
