@@ -46,6 +46,18 @@ bench-peers: $(STAMP) bench-packages  ## Peers: the lab's scenarios, the rivals 
 	$(PYTHON) -m benchmarks.scaleout.suite --output scaleout.json
 	for variant in a b join; do $(PYTHON) -m benchmarks.scaleout.rivals --variant $$variant; done
 
+.PHONY: bench-faults
+bench-faults: $(STAMP) test-packages  ## Restarts in mid-load, a model larger than the cache, a memory limit (ten minutes, needs root)
+	$(PYTHON) -m benchmarks.restarts
+	$(PYTHON) -m benchmarks.thrash
+	$(PYTHON) -m benchmarks.budget
+
+MINUTES := 10
+
+.PHONY: chaos
+chaos: $(STAMP) test-packages  ## All kinds of faults, while readers check every byte: three seeds, MINUTES=10 each (needs root)
+	for seed in 1 2 3; do $(PYTHON) -m benchmarks.chaos --minutes $(MINUTES) --seed $$seed; done
+
 .PHONY: lock
 lock:  ## Resolve the dependencies again into the lock files (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra bench --generate-hashes --python-version 3.11 --no-header --no-annotate \
