@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from cachefs.errors import StoreError
 from cachefs.origin import parse_source
 from cachefs.store import BlobStatus, StoreStatistics
 from cachefs.types import BlobId
+from mows.blob_result import Result
 from mows.errors import BlobNotFound, Stopping
 from mows.pins import Pins
 
@@ -34,17 +34,6 @@ class BlobStore(Protocol):
     def statistics(self) -> StoreStatistics:
         """Counts of one moment."""
         ...
-
-
-class Result(StrEnum):
-    """What became of a blob. The values are part of the REST interface."""
-
-    PINNED = "pinned"
-    UNPINNED = "unpinned"
-    EVICTED = "evicted"
-    BUSY = "busy"
-    OK = "ok"
-    CORRUPT = "corrupt"
 
 
 @dataclass(frozen=True, slots=True)

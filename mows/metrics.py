@@ -21,7 +21,7 @@ from mows.metric_names import Sample
 from mows.mount_state import MountState
 from mows.mounts import Mounts
 from mows.peer_report import PeerReport, no_peers
-from mows.prewarm import PrewarmState
+from mows.prewarm_state import PrewarmState
 from mows.prewarms import Prewarms
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from cachefs.errors import NoSpace
 from cachefs.operations import Operations
@@ -19,27 +18,12 @@ from mows import logs
 from mows.filling import Filler
 from mows.pins import Pins
 from mows.ports import ObjectCache, Origins
+from mows.prewarm_state import FINISHED, PrewarmState
 from mows.progress import ByteCounter, ByteCounts, FillStart, bytes_per_second, seconds_left
 from mows.sources import Lister, files_in_order
 from mows.threads import to_the_end
 
 log = logging.getLogger(__name__)
-
-
-class PrewarmState(StrEnum):
-    """Where a prewarm stands. The values are part of the REST interface."""
-
-    PENDING = "pending"
-    """Its sources are being listed."""
-    QUEUED = "queued"
-    """It fits, and its room is kept; it begins when one before it has ended."""
-    WARMING = "warming"
-    WARM = "warm"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-FINISHED = frozenset({PrewarmState.WARM, PrewarmState.FAILED, PrewarmState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)

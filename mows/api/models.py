@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mows.cache_admin import Result
+from mows.blob_result import Result
 from mows.mount_state import MountState
-from mows.prewarm import PrewarmState
+from mows.prewarm_state import PrewarmState
 from mows.units import DURATION_HELP, parse_seconds
 
 

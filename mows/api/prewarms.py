@@ -12,7 +12,8 @@ from fastapi.responses import StreamingResponse
 from cachefs.errors import NoSpace
 from mows.api import convert, models
 from mows.api.services import Services
-from mows.prewarm import FINISHED, Prewarm
+from mows.prewarm import Prewarm
+from mows.prewarm_state import FINISHED
 
 EVENT_INTERVAL_SECONDS = 0.5
 """Often enough for a progress bar, and nothing to a daemon that moves gigabytes."""

@@ -6,7 +6,8 @@ import pytest
 
 from cachefs.errors import EmptySource, InvalidSource, NoSpace
 from mows.errors import PrewarmNotFound, Stopping, TooManyPrewarms
-from mows.prewarm import FINISHED, Prewarm, PrewarmState
+from mows.prewarm import Prewarm
+from mows.prewarm_state import FINISHED, PrewarmState
 from mows.prewarms import Prewarms
 from mows.progress import ByteCounts
 from tests.unit.mows.twins import SOURCE, Node
