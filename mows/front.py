@@ -15,6 +15,8 @@ from mows import logs
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken
 from mows.api.services import NodeIdentity, Services
+from mows.audit import NAME as AUDIT_NAME
+from mows.audit import AuditLog
 from mows.cache_admin import CacheAdmin
 from mows.config import Config
 from mows.core import Core
@@ -102,6 +104,7 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
         check_ready=functools.partial(check_ready, core.store.statistics),
         stopping=stopping,
         peers=peer_report,
+        audit=AuditLog(config.node.state_dir / AUDIT_NAME, redact=core.redact),
         debug=Debug(
             identity.node,
             identity.version,

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mows.api import caller
 from mows.config import Tls
 
 MOST_REQUESTS = 512
@@ -27,6 +30,30 @@ class _Server(uvicorn.Server):
         yield
 
 
+_CREDENTIALS = struct.Struct("3i")
+"""The kernel's ``struct ucred``: process, user and group."""
+
+
+class _Connection(H11Protocol):
+    """Tells the application who is at the other end; see `mows.api.caller`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, caller.KEY: _caller(transport)}
+
+
+def _caller(transport: asyncio.BaseTransport) -> str:
+    peer: socket.socket = transport.get_extra_info("socket")
+    if peer.family == socket.AF_UNIX:
+        pid, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        return f"{uid}:{pid}"
+    address = transport.get_extra_info("peername")[0]
+    subject = (transport.get_extra_info("peercert") or {}).get("subject", ())
+    names = [value for part in subject for key, value in part if key == "commonName"]
+    return f"certificate:{names[0]}@{address}" if names else f"@{address}"
+
+
 @contextlib.asynccontextmanager
 async def serving(
     app: ASGIApp, listener: socket.socket, *, tls: Tls | None = None, stop_timeout_seconds: float
@@ -37,6 +64,7 @@ async def serving(
     """
     config = uvicorn.Config(
         app,
+        http=_Connection,
         lifespan="off",
         ws="none",
         log_config=None,

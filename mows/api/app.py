@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from mows.api import cache, debug, health, mounts, node, prewarms, problems
+from mows.api.audited import Audited
 from mows.api.middleware import BodyLimit, RequestId
 from mows.api.services import Services
 
@@ -21,4 +22,4 @@ def create_app(services: Services, *, local: bool = False) -> ASGIApp:
         v1.include_router(debug.router(services.debug))
     app.include_router(v1)
     app.include_router(health.router(services))
-    return RequestId(BodyLimit(app))
+    return RequestId(BodyLimit(Audited(app, services.audit)))

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mows import logs
+from mows.api.caller import with_token
 from mows.api.problems import ANSWERED, problem_of
+from mows.api.tokens import name_of
 from mows.errors import RequestTooLarge, Stopping, Unauthorized
 from peer.rpc.token_file import TokenFile
 
@@ -116,7 +118,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 class BearerToken:
-    """Refuses requests without the token. Stands before the application on TCP only."""
+    """Refuses requests without a token of the file. Stands before the application on TCP only."""
 
     def __init__(self, app: ASGIApp, tokens: TokenFile) -> None:
         self._app = app
@@ -124,8 +126,11 @@ class BearerToken:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or await self._is_authorized(scope):
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
+            return
+        if (name := await self._name(scope)) is not None:
+            await self._app(with_token(scope, name), receive, send)
             return
         error = Unauthorized(f"{scope['method']} {scope['path']}: no bearer token, or a wrong one")
         logs.failure(log, "authorize", error, client=scope.get("client"))
@@ -133,7 +138,7 @@ class BearerToken:
         response.headers["WWW-Authenticate"] = "Bearer"
         await response(scope, receive, send)
 
-    async def _is_authorized(self, scope: Scope) -> bool:
+    async def _name(self, scope: Scope) -> str | None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        return kind.lower() == b"bearer" and await asyncio.to_thread(self._tokens.matches, given.strip())
+        return await asyncio.to_thread(name_of, given.strip(), self._tokens) if kind.lower() == b"bearer" else None

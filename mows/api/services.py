@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mows.audit import Audit, NoAudit
 from mows.cache_admin import CacheAdmin
 from mows.debug import Debug
 from mows.metrics import Metrics
@@ -43,3 +44,5 @@ class Services:
     peers: PeerReport = no_peers
     debug: Debug | None = None
     """Asked on the Unix socket only. None: there is nothing to ask (in tests)."""
+    audit: Audit = field(default_factory=NoAudit)
+    """Every REST call that changes something is recorded already; see `mows.audit`."""
