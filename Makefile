@@ -67,8 +67,8 @@ lock:  ## Resolve the dependencies again into the lock files (needs uv)
 	sed -i -E "/^(nvidia|cuda|triton)/d" requirements-engines.lock  # what torch wants of CUDA is its own affair
 
 .PHONY: proto
-proto: $(STAMP)  ## Generate the code of the peer protocol again, from peer/peer.proto
-	$(PYTHON) -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. peer/peer.proto
+proto: $(STAMP)  ## Generate the code of the peer protocol and of CSI again, from their .proto files
+	$(PYTHON) -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. peer/peer.proto mows/csi/csi.proto
 
 .PHONY: clean
 clean:  ## Remove what the other targets made

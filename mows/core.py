@@ -24,6 +24,7 @@ from cachefs.store.meta import read_boot_id
 from mows import logs, settings
 from mows.config import Config
 from mows.filling import Filler
+from mows.handed_keys import HandedKeys
 from mows.keeping import Keeper, Keeping
 from mows.kernel_mounts import FuseMounter
 from mows.late_exchange import LateExchange
@@ -32,6 +33,7 @@ from mows.mount_records import MountRecords
 from mows.mounts import Mounts
 from mows.origins import OriginPool
 from mows.pins import Pins
+from mows.ports import Mounter
 from mows.redaction import Redactor, secrets_of
 from mows.sources import Lister
 from mows.state_dir import locked
@@ -63,6 +65,8 @@ class Core:
     lister: Lister
     filler: Filler
     keeping: Keeping | None
+    mounter: Mounter
+    handed_keys: HandedKeys
     mounts: Mounts
     may_fill: asyncio.Event
     """Restored mounts go on warming once it is set."""
@@ -90,8 +94,9 @@ async def open_core(
     demoter.start()
     outer.push_async_callback(asyncio.to_thread, demoter.stop)
     await outer.enter_async_context(running(look_after(store, config), "tiers"))
+    handed_keys = HandedKeys()
     origins = OriginPool(
-        functools.partial(_open_origin, config.node.state_dir, faults),
+        functools.partial(_open_origin, config.node.state_dir, faults, handed_keys),
         functools.partial(settings.origin_settings, config),
     )
     outer.push_async_callback(asyncio.to_thread, origins.close)
@@ -138,15 +143,20 @@ async def open_core(
         lister=lister,
         filler=filler,
         keeping=keeping,
+        mounter=mounter,
+        handed_keys=handed_keys,
         mounts=Mounts(services, config.mounts.allowed_roots),
         may_fill=may_fill,
     )
 
 
-def _open_origin(state_dir: Path, faults: Faults | None, source: Source, wanted: OriginSettings) -> Origin:
+def _open_origin(
+    state_dir: Path, faults: Faults | None, handed_keys: HandedKeys, source: Source, wanted: OriginSettings
+) -> Origin:
     from cachefs.origin.opening import open_origin  # noqa: PLC0415 the SDKs: half a second, not before one is needed
 
-    return open_origin(source, wanted, state_dir=state_dir, faults=faults)
+    handed = handed_keys.source(source.keys) if source.keys else None
+    return open_origin(source, wanted, state_dir=state_dir, faults=faults, handed=handed)
 
 
 def _open_keeping(path: Path | None, stack: contextlib.AsyncExitStack) -> Keeping | None:

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cachefs.errors import SourceError
-from cachefs.origin import parse_source
 from mows import logs
 from mows.errors import InvalidRequest, MountConflict, MountNotFound, MountPathInUse, Stopping
 from mows.mount import Mount, MountServices
 from mows.mount_records import MountRecord
-from mows.mount_spec import MountSpec
+from mows.mount_spec import MountSpec, source_of
 from mows.mount_state import MountState, is_live
 from mows.targets import resolve_target
 
@@ -56,12 +55,14 @@ class Mounts:
             self._start(mount)
         self.adopted = [await mount.taken_up() for mount in restored].count(True)
 
-    async def put(self, mount_id: str, spec: MountSpec) -> tuple[Mount, bool]:
+    async def put(
+        self, mount_id: str, spec: MountSpec, *, allowed_roots: Sequence[Path] | None = None
+    ) -> tuple[Mount, bool]:
         """The mount that `spec` asks for, and whether it was made now. Returns before it is mounted.
 
-        A live mount with an equal spec is left as it is; a failed one is replaced. Raises MountConflict,
-        MountPathInUse, InvalidRequest, TargetNotAllowed, Stopping, and what can be told about source and target
-        without asking the origin: InvalidSource, UnknownScheme, InvalidTarget.
+        A live mount with an equal spec is left as it is; a failed one is replaced. `allowed_roots` take the place of
+        the configured ones. Raises MountConflict, MountPathInUse, InvalidRequest, TargetNotAllowed, Stopping, and what
+        can be told about source and target without asking the origin: InvalidSource, UnknownScheme, InvalidTarget.
         """
         while True:
             await self._end_of_leaving(mount_id)
@@ -70,7 +71,7 @@ class Mounts:
                     raise Stopping(f"mount {mount_id!r}: the daemon is stopping")
                 existing = self._mounts.get(mount_id)
                 if existing is None or self._has_ended(mount_id):
-                    mount = await self._admit(mount_id, spec)
+                    mount = await self._admit(mount_id, spec, allowed_roots or self._allowed_roots)
                     self._start(mount)
                     return mount, True
                 if is_live(existing.state) and existing.state is not MountState.UNMOUNTING:
@@ -111,7 +112,7 @@ class Mounts:
     def _restored(self, record: MountRecord) -> Mount | None:
         """Without the checks of `_admit`: it was let in once, and is in use."""
         try:
-            source = parse_source(record.spec.source)
+            source = source_of(record.spec)
         except SourceError as error:  # a later version knew it
             logs.failure(log, "restore", error, mount=record.mount_id, source=record.spec.source)
             return None
@@ -137,13 +138,13 @@ class Mounts:
         if mount is not None and mount.state in {MountState.FAILED, MountState.UNMOUNTING}:
             await asyncio.wait({self._tasks[mount_id]})
 
-    async def _admit(self, mount_id: str, spec: MountSpec) -> Mount:
+    async def _admit(self, mount_id: str, spec: MountSpec, allowed_roots: Sequence[Path]) -> Mount:
         if not _ID.fullmatch(mount_id):
             raise InvalidRequest(
                 f"mount id {mount_id!r}: is not a name", hint="use up to 128 letters, digits, '.', '_' and '-'"
             )
-        source = parse_source(spec.source)
-        target = await asyncio.to_thread(resolve_target, spec.mount_path, self._allowed_roots)
+        source = source_of(spec)
+        target = await asyncio.to_thread(resolve_target, spec.mount_path, allowed_roots)
         _check_path_is_free(target, mount_id, self._mounts.values())
         await asyncio.to_thread(self._services.mounter.check, target)
         return Mount(mount_id, spec, source, target, self._services)

@@ -20,6 +20,7 @@ class _Shared:
 
     authority: str
     endpoint: str
+    keys: str
     settings: OriginSettings
     users: int = 0
     origin: Origin | None = None
@@ -27,7 +28,8 @@ class _Shared:
 
     def serves(self, source: Source, settings: OriginSettings) -> bool:
         """Whether this is the same bucket, asked in the same way, with the same keys."""
-        return (self.authority, self.endpoint, self.settings) == (source.authority, source.endpoint, settings)
+        asked = (source.authority, source.endpoint, source.keys, settings)
+        return (self.authority, self.endpoint, self.keys, self.settings) == asked
 
 
 class OriginPool:
@@ -64,7 +66,7 @@ class OriginPool:
                 raise Interrupted(f"{source.authority}: the daemon is stopping")
             row = next((row for row in self._rows if row.serves(source, settings)), None)
             if row is None:
-                row = _Shared(source.authority, source.endpoint, settings)
+                row = _Shared(source.authority, source.endpoint, source.keys, settings)
                 self._rows.append(row)
             row.users += 1
             return row

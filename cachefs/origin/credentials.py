@@ -35,7 +35,10 @@ class KeySource(Protocol):
         ...
 
     def fetch(self) -> Keys:
-        """The keys as they are now. Raises InvalidKeys, whose text holds no secret."""
+        """The keys as they are now. Raises InvalidKeys, whose text holds no secret.
+
+        OriginUnavailable while there is nothing to ask yet: who needs the keys tries again until the deadline.
+        """
         ...
 
     def stamp(self) -> object:

@@ -160,11 +160,16 @@ class EcsRoleKeys:
         return text.decode("utf-8", "replace")
 
 
-def open_credentials(settings: CredentialSettings, faults: Faults | None = None) -> Credentials | None:
-    """Credentials as `settings` say; None when requests shall not be signed. Fetches nothing yet."""
-    if settings.provider == "anonymous":
+def open_credentials(
+    settings: CredentialSettings, faults: Faults | None = None, handed: KeySource | None = None
+) -> Credentials | None:
+    """Credentials as `settings` say; None when requests shall not be signed. Fetches nothing yet.
+
+    Keys that are `handed` to this process take the place of the settings.
+    """
+    if settings.provider == "anonymous" and handed is None:
         return None
-    source = _source(settings)
+    source = handed or _source(settings)
     return Credentials(FaultySource(source, faults), clock=faults.time) if faults else Credentials(source)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cachefs.errors import InvalidSource
 from cachefs.faults import Faults
+from cachefs.origin.credentials import KeySource
 from cachefs.origin.faulty import FaultyOrigin
 from cachefs.origin.key_sources import open_credentials
 from cachefs.origin.nas import open_nas
@@ -16,23 +18,37 @@ from cachefs.origin.settings import OriginSettings
 from cachefs.origin.uri import BUCKET_SCHEMES, HTTP_SCHEMES, Source
 from cachefs.ports import Origin
 
+HANDED_HINT = "configure the keys of this origin on the node, under `origins`"
 
-def open_origin(source: Source, settings: OriginSettings, *, state_dir: Path, faults: Faults | None = None) -> Origin:
+
+def open_origin(
+    source: Source,
+    settings: OriginSettings,
+    *,
+    state_dir: Path,
+    faults: Faults | None = None,
+    handed: KeySource | None = None,
+) -> Origin:
     """The origin that serves `source`; the caller closes it.
 
     Touches no network, with one exception: ``nas://`` is mounted, below ``state_dir/nas``, and so may block for
     `NasSettings.mount_timeout_seconds`. Raises InvalidSource or UnknownScheme for settings that cannot work, and
-    OriginUnavailable or OriginTimeout when a mount fails. `faults` are what is to go wrong on purpose.
+    OriginUnavailable or OriginTimeout when a mount fails. `faults` are what is to go wrong on purpose. `handed` takes
+    the place of the keys in `settings`, for ``oss://``; another scheme with handed keys is an InvalidSource.
     """
-    origin = _open(source, settings, state_dir, faults)
+    if handed is not None and source.scheme != "oss":
+        raise InvalidSource(f"source {source.uri!r}: only oss:// takes keys that are handed over", hint=HANDED_HINT)
+    origin = _open(source, settings, state_dir, faults, handed)
     return FaultyOrigin(origin, faults) if faults else origin
 
 
-def _open(source: Source, settings: OriginSettings, state_dir: Path, faults: Faults | None) -> Origin:
+def _open(
+    source: Source, settings: OriginSettings, state_dir: Path, faults: Faults | None, handed: KeySource | None
+) -> Origin:
     if source.scheme == "oss":
         bucket = source.authority.removeprefix("oss://")
         endpoint = resolve_endpoint(settings, source.endpoint)
-        return OssOrigin(bucket, endpoint, open_credentials(settings.credentials, faults), settings)
+        return OssOrigin(bucket, endpoint, open_credentials(settings.credentials, faults, handed), settings)
     if source.scheme == "nas":
         server = source.authority.removeprefix("nas://").partition("/")[0]
         return open_nas(server, source.prefix, settings.nas, state_dir, settings.symlink_roots)

@@ -30,13 +30,15 @@ class Source:
 
     `prefix` is a directory: empty, or with a final ``/``. Only a web address without a final slash names one object
     instead. For ``file`` and ``nas`` it is an absolute path. `endpoint` is set when an OSS source names it, as in
-    ``oss://bucket.oss-cn-beijing.aliyuncs.com/dir``.
+    ``oss://bucket.oss-cn-beijing.aliyuncs.com/dir``. `keys` names the keys that somebody handed to this process for
+    this use of it; empty: those of the configuration.
     """
 
     scheme: str
     authority: str
     prefix: str
     endpoint: str = ""
+    keys: str = ""
 
     @property
     def uri(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -114,3 +114,10 @@ def test_close_closes_what_is_in_use_and_opens_no_more(opener: Opener) -> None:
         assert opener.opened[0].closed == 1
         with pytest.raises(Interrupted), pool.use(B):
             pass
+
+
+def test_other_keys_are_another_origin(opener: Opener) -> None:
+    pool = pool_of(opener)
+    with pool.use(A) as plain, pool.use(replace(A, keys="k")) as ours, pool.use(replace(A_BELOW, keys="k")) as shared:
+        assert ours is not plain
+        assert shared is ours

@@ -1,4 +1,4 @@
-"""The generated code is what the generator makes of `peer/peer.proto`."""
+"""The generated code is what the generator makes of `peer/peer.proto` and `mows/csi/csi.proto`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[4]
-NAMES = ("peer_pb2.py", "peer_pb2.pyi", "peer_pb2_grpc.py")
+NAMES = tuple(
+    f"{proto}{suffix}" for proto in ("mows/csi/csi", "peer/peer") for suffix in ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py")
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +28,13 @@ def generated(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> P
     out = tmp_path_factory.mktemp("generated")
     elsewhere = [word.replace("_out=.", f"_out={out}") for word in command]
     subprocess.run(elsewhere, cwd=ROOT, check=True, timeout=60)
-    return out / "peer"
+    return out
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_up_to_date(generated: Path, name: str) -> None:
-    assert (generated / name).read_bytes() == (ROOT / "peer" / name).read_bytes(), "run `make proto`"
+    assert (generated / name).read_bytes() == (ROOT / name).read_bytes(), "run `make proto`"
 
 
 def test_nothing_else_is_generated(generated: Path) -> None:
-    assert sorted(path.name for path in generated.iterdir()) == sorted(NAMES)
+    assert sorted(str(path.relative_to(generated)) for path in generated.rglob("*.py*")) == sorted(NAMES)
