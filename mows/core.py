@@ -34,7 +34,9 @@ from mows.mounts import Mounts
 from mows.origins import OriginPool
 from mows.pins import Pins
 from mows.ports import Mounter
+from mows.recent_failures import Failure, recent_failures
 from mows.redaction import Redactor, secrets_of
+from mows.source_policy import SourcePolicy
 from mows.sources import Lister
 from mows.state_dir import locked
 from mows.store_pins import StorePins
@@ -56,6 +58,7 @@ class Core:
     redact: Redactor
     recent: Callable[[], list[str]]
     """The last lines of the log."""
+    failures: Callable[[], list[Failure]]
     store: Store
     origins: OriginPool
     fetcher: Fetcher
@@ -86,6 +89,7 @@ async def open_core(
     outer.enter_context(locked(config.node.state_dir))
     redact, operations = Redactor(secrets_of(config)), Operations(logs.bound_fields)
     recent = outer.enter_context(logs.recent(redact))
+    failures = outer.enter_context(recent_failures(redact))
     outer.enter_context(Watchdog(operations.running))
     wall_clock = faults.time if faults else time.time
     store = await asyncio.to_thread(open_store, config, faults, wall_clock)
@@ -135,6 +139,7 @@ async def open_core(
         operations=operations,
         redact=redact,
         recent=recent.lines,
+        failures=failures.rows,
         store=store,
         origins=origins,
         fetcher=fetcher,

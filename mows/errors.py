@@ -16,6 +16,13 @@
         ├── MountConflict    mount_conflict       a live mount has this id and another body
         ├── MountPathInUse   mount_path_in_use    a live mount of another id has this path
         ├── TooManyPrewarms  too_many_prewarms    retryable: enough others are under way or wait
+        ├── InvalidStorage   invalid_storage      an entry of `storage` cannot be understood
+        │   ├── UnsupportedStorage unsupported_storage  an entry is of a kind that is not mounted here
+        │   └── StorageWritable    storage_writable     an entry is to be written to
+        ├── InstanceConflict instance_conflict    a live instance has this id and another body
+        ├── MountOfInstance  mount_of_instance    this mount goes with its instance
+        ├── ProcessNotFound  process_not_found    the process that an instance belongs to does not run here
+        ├── TooManyListeners too_many_listeners   retryable: enough others listen to the events
         ├── BlobBusy         blob_busy            an open or pinned blob cannot be evicted
         └── NotFound         not_found            no such route
             ├── MountNotFound    mount_not_found
@@ -124,6 +131,56 @@ class TooManyPrewarms(ServiceError):
     default_hint = "try again when some have ended, or name several sources in one prewarm"
 
 
+class TooManyListeners(ServiceError):
+    """Enough others listen to the events of this node."""
+
+    code = "too_many_listeners"
+    retryable = True
+    default_hint = "close other status pages of this node; GET /v1/mounts answers without listening"
+
+
+class InvalidStorage(ServiceError):
+    """An entry of `storage` cannot be understood."""
+
+    code = "invalid_storage"
+    default_hint = "write storage as in an EAS service JSON; docs/CONTROLLER.md has an example of each kind"
+
+
+class UnsupportedStorage(InvalidStorage):
+    """An entry of `storage` is of a kind that is not mounted here."""
+
+    code = "unsupported_storage"
+    default_hint = "leave the entry out and mount it by other means; oss, nfs, cache and empty_dir are understood"
+
+
+class StorageWritable(InvalidStorage):
+    """An entry of `storage` says that it is to be written to."""
+
+    code = "storage_writable"
+    default_hint = 'set readOnly to true, or "mows": {"writable": "read_only"} or "ignore" for all such entries'
+
+
+class InstanceConflict(ServiceError):
+    """A live instance has this id and another body."""
+
+    code = "instance_conflict"
+    default_hint = "delete the instance first, or choose another id"
+
+
+class MountOfInstance(ServiceError):
+    """This mount goes with its instance."""
+
+    code = "mount_of_instance"
+    default_hint = "delete the instance: DELETE /v1/instances/ID"
+
+
+class ProcessNotFound(ServiceError):
+    """The process that an instance belongs to does not run here, or not any more."""
+
+    code = "process_not_found"
+    default_hint = "give the process id as the daemon sees it: in a container it needs the host's (hostPID)"
+
+
 class BlobBusy(ServiceError):
     """An open or pinned blob cannot be evicted."""
 
@@ -190,6 +247,11 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         MountConflict: HTTPStatus.CONFLICT,
         MountPathInUse: HTTPStatus.CONFLICT,
         TooManyPrewarms: HTTPStatus.SERVICE_UNAVAILABLE,
+        TooManyListeners: HTTPStatus.SERVICE_UNAVAILABLE,
+        InvalidStorage: HTTPStatus.UNPROCESSABLE_ENTITY,
+        InstanceConflict: HTTPStatus.CONFLICT,
+        MountOfInstance: HTTPStatus.CONFLICT,
+        ProcessNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
         BlobBusy: HTTPStatus.CONFLICT,
         NotFound: HTTPStatus.NOT_FOUND,
     }

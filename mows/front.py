@@ -103,6 +103,8 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
         metrics=Metrics(observed),
         check_ready=functools.partial(check_ready, core.store.statistics),
         stopping=stopping,
+        fetching=core.fetcher.statistics,
+        failures=core.failures,
         peers=peer_report,
         audit=AuditLog(config.node.state_dir / AUDIT_NAME, redact=core.redact),
         debug=Debug(

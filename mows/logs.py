@@ -113,7 +113,8 @@ def recent(redact: Redactor) -> Iterator[Recent]:
         logging.getLogger().removeHandler(handler)
 
 
-def _fields_of(record: logging.LogRecord) -> dict[str, object]:
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """What stands on a line beside its message. Only on the thread and in the task that wrote it."""
     return {**_BOUND.get(), **getattr(record, _FIELDS, {})}
 
 
@@ -137,7 +138,7 @@ class JsonLines(_Redacted):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields_of(record),
+            **fields_of(record),
         }
         if record.exc_info:
             row["traceback"] = self.formatException(record.exc_info)
@@ -149,7 +150,7 @@ class KeyValues(_Redacted):
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
-        fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields_of(record).items())
+        fields = "".join(f" {key}={_quoted(value)}" for key, value in fields_of(record).items())
         line = f"{_time_of(record)} {record.levelname:<7} {record.getMessage()}{fields}"
         return self._redact(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
 

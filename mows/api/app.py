@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from mows.api import cache, debug, health, mounts, node, prewarms, problems
+from mows.api import cache, debug, events, health, instances, mounts, node, page, prewarms, problems
 from mows.api.audited import Audited
 from mows.api.middleware import BodyLimit, RequestId
 from mows.api.services import Services
@@ -16,10 +16,11 @@ def create_app(services: Services, *, local: bool = False) -> ASGIApp:
     app = FastAPI(title="MoWS", version=services.identity.version, docs_url=None, redoc_url=None)
     problems.install(app)
     v1 = APIRouter(prefix="/v1")
-    for topic in (mounts, prewarms, cache, node):
+    for topic in (mounts, instances, prewarms, cache, node, events):
         v1.include_router(topic.router(services))
     if local and services.debug is not None:
         v1.include_router(debug.router(services.debug))
     app.include_router(v1)
     app.include_router(health.router(services))
+    app.include_router(page.router(services))
     return RequestId(BodyLimit(Audited(app, services.audit)))

@@ -21,26 +21,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("")
     async def get_cache() -> models.Cache:
         """How full the tiers are, and what went wrong in them since the start."""
-        statistics = await cache.statistics()
-        return models.Cache(
-            chunk_bytes=services.identity.chunk_bytes,
-            tiers=[
-                models.Tier(
-                    path=str(tier.path),
-                    capacity_bytes=tier.capacity_bytes,
-                    used_bytes=tier.used_bytes,
-                    free_bytes=tier.free_bytes,
-                    blobs=tier.blobs,
-                    faults=tier.faults,
-                )
-                for tier in statistics.tiers
-            ],
-            evictions=statistics.evictions,
-            evicted_bytes=statistics.evicted_bytes,
-            corrupt_chunks=statistics.corrupt_chunks,
-            corrupt_blobs=statistics.corrupt_blobs,
-            no_space=statistics.no_space,
-        )
+        return convert.cache(await cache.statistics(), services.identity.chunk_bytes)
 
     @routes.get("/blobs")
     async def get_blobs() -> models.BlobList:

@@ -11,11 +11,17 @@ from mows.mount import MountStatus
 from mows.placement import Contents
 from mows.prewarm import PrewarmStatus
 from mows.progress import ByteCounts
+from mows.recent_failures import Failure
 
 
 def moment(unix_seconds: float | None) -> datetime | None:
     """Unix time as a moment in UTC."""
     return None if unix_seconds is None else datetime.fromtimestamp(unix_seconds, UTC)
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
 
 
 def byte_counts(counts: ByteCounts) -> models.ByteCounts:
@@ -77,6 +83,58 @@ def prewarm(status: PrewarmStatus) -> models.Prewarm:
         warm_until=moment(status.warm_until),
         error=failure(status.error),
         files=status.files,
+    )
+
+
+def cache(statistics: StoreStatistics, chunk_bytes: int) -> models.Cache:
+    """See `models.Cache`."""
+    return models.Cache(
+        chunk_bytes=chunk_bytes,
+        tiers=[
+            models.Tier(
+                path=str(tier.path),
+                capacity_bytes=tier.capacity_bytes,
+                used_bytes=tier.used_bytes,
+                free_bytes=tier.free_bytes,
+                blobs=tier.blobs,
+                faults=tier.faults,
+            )
+            for tier in statistics.tiers
+        ],
+        evictions=statistics.evictions,
+        evicted_bytes=statistics.evicted_bytes,
+        corrupt_chunks=statistics.corrupt_chunks,
+        corrupt_blobs=statistics.corrupt_blobs,
+        no_space=statistics.no_space,
+    )
+
+
+def fetching(statistics: FetchStatistics) -> event_models.Fetching:
+    """See `event_models.Fetching`."""
+    sources = statistics.bytes_by_source
+    return event_models.Fetching(
+        from_origin=sources.get("origin", 0),
+        from_peers=sources.get("peer", 0),
+        waiting_reads=statistics.parked_reads,
+        retries=statistics.retries,
+        throttles=statistics.throttles,
+        origins=[
+            event_models.OriginNow(name=name, running=load.running, limit=load.limit, down=load.down)
+            for name, load in sorted(statistics.origins.items())
+        ],
+    )
+
+
+def recent_failure(row: Failure) -> event_models.RecentFailure:
+    """See `event_models.RecentFailure`."""
+    return event_models.RecentFailure(
+        at=datetime.fromtimestamp(row.at_seconds, UTC),
+        level=row.level,
+        message=row.message,
+        code=row.code,
+        hint=row.hint,
+        mount=row.mount,
+        count=row.count,
     )
 
 

@@ -1,4 +1,4 @@
-"""What probes and scrapers ask: ``/healthz``, ``/readyz``, ``/metrics``, and a first page in plain text."""
+"""What probes and scrapers ask: ``/healthz``, ``/readyz`` and ``/metrics``."""
 
 from __future__ import annotations
 
@@ -35,12 +35,5 @@ def router(services: Services) -> APIRouter:
     async def get_metrics() -> Response:
         """Prometheus text format; docs/METRICS.md says what each metric means."""
         return Response(services.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
-
-    @routes.get("/", response_class=PlainTextResponse)
-    async def first_page() -> str:
-        """A summary for people."""
-        mounts = [f"{mount.state:<10} {mount.source.uri} on {mount.target}\n" for mount in services.mounts.all()]
-        head = f"mows {identity.version} on {identity.node}: {len(mounts)} mounts\n\n"
-        return head + "".join(mounts) + "\nRoutes: /openapi.json. Metrics: /metrics.\n"
 
     return routes

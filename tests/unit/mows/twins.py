@@ -311,6 +311,7 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         metrics=Metrics(observed),
         check_ready=lambda: None,
         stopping=stopping,
+        fetching=lambda: FETCH_STATISTICS,
         peers=peers,
     )
     try:

@@ -1,0 +1,66 @@
+"""What ``GET /v1/events`` sends: one document of everything that the status page shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from mows.api.models import Cache, Model, Mount, Prewarm
+from mows.api.peer_models import Peers
+
+
+class NodeNow(Model):
+    """The daemon that speaks."""
+
+    node: str
+    zone: str | None
+    version: str
+    uptime_seconds: float
+    stopping: bool
+
+
+class OriginNow(Model):
+    """One origin, as this node sees it now."""
+
+    name: str
+    running: int = Field(description="Requests in flight.")
+    limit: int = Field(description="The most that it should see at a time, as learned.")
+    down: bool = Field(description="It fails so often that it is only probed.")
+
+
+class Fetching(Model):
+    """What is on its way into the cache. Bytes are since the daemon began."""
+
+    from_origin: int
+    from_peers: int
+    waiting_reads: int = Field(description="Reads that wait now.")
+    retries: int
+    throttles: int
+    origins: list[OriginNow]
+
+
+class RecentFailure(Model):
+    """What went wrong lately. Equal ones in a row are one, with a count."""
+
+    at: datetime
+    level: str
+    message: str
+    code: str | None
+    hint: str | None
+    mount: str | None
+    count: int
+
+
+class Snapshot(Model):
+    """The data of each ``snapshot`` event: the state of this node at one moment."""
+
+    at: datetime
+    monotonic_seconds: float = Field(description="To reckon rates with: differences are true, whatever the clock does.")
+    node: NodeNow
+    cache: Cache
+    fetching: Fetching
+    mounts: list[Mount]
+    prewarms: list[Prewarm]
+    peers: Peers
+    failures: list[RecentFailure] = Field(description="The latest first.")
