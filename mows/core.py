@@ -37,6 +37,7 @@ from mows.ports import Mounter
 from mows.recent_failures import Failure, recent_failures
 from mows.redaction import Redactor, secrets_of
 from mows.source_policy import SourcePolicy
+from mows.source_policy import SourcePolicy
 from mows.sources import Lister
 from mows.state_dir import locked
 from mows.store_pins import StorePins
@@ -99,9 +100,10 @@ async def open_core(
     outer.push_async_callback(asyncio.to_thread, demoter.stop)
     await outer.enter_async_context(running(look_after(store, config), "tiers"))
     handed_keys = HandedKeys()
+    policy = SourcePolicy(config.mounts.allowed_sources, config.origins)
     origins = OriginPool(
         functools.partial(_open_origin, config.node.state_dir, faults, handed_keys),
-        functools.partial(settings.origin_settings, config),
+        functools.partial(_origin_settings, config, policy),
     )
     outer.push_async_callback(asyncio.to_thread, origins.close)
     exchange = LateExchange() if config.peers.wanted else None
@@ -150,9 +152,15 @@ async def open_core(
         keeping=keeping,
         mounter=mounter,
         handed_keys=handed_keys,
-        mounts=Mounts(services, config.mounts.allowed_roots),
+        mounts=Mounts(services, config.mounts.allowed_roots, policy.check),
         may_fill=may_fill,
     )
+
+
+def _origin_settings(config: Config, policy: SourcePolicy, source: Source) -> OriginSettings:
+    """Here, so that nothing is read that is not allowed, whoever asks: mounts of an earlier daemon, prewarms, `ls`."""
+    policy.check(source)
+    return settings.origin_settings(config, source)
 
 
 def _open_origin(

@@ -13,6 +13,7 @@
         ├── InvalidRequest   invalid_request      a field is missing, unknown or has a wrong value
         ├── RequestTooLarge  request_too_large    the body has more bytes than any request needs
         ├── TargetNotAllowed target_not_allowed   the mount path lies outside `mounts.allowed_roots`
+        ├── SourceNotAllowed source_not_allowed   the source lies outside `mounts.allowed_sources`
         ├── MountConflict    mount_conflict       a live mount has this id and another body
         ├── MountPathInUse   mount_path_in_use    a live mount of another id has this path
         ├── TooManyPrewarms  too_many_prewarms    retryable: enough others are under way or wait
@@ -107,6 +108,13 @@ class TargetNotAllowed(ServiceError):
 
     code = "target_not_allowed"
     default_hint = "choose a path below mounts.allowed_roots, or add its root there"
+
+
+class SourceNotAllowed(ServiceError):
+    """The source lies outside what may be read."""
+
+    code = "source_not_allowed"
+    default_hint = "add its beginning to mounts.allowed_sources, or an entry for it to origins"
 
 
 class MountConflict(ServiceError):
@@ -244,6 +252,7 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
         RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         TargetNotAllowed: HTTPStatus.FORBIDDEN,
+        SourceNotAllowed: HTTPStatus.FORBIDDEN,
         MountConflict: HTTPStatus.CONFLICT,
         MountPathInUse: HTTPStatus.CONFLICT,
         TooManyPrewarms: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -23,7 +23,7 @@ from mows.core import Core
 from mows.debug import Debug
 from mows.errors import ConfigError
 from mows.metrics import Metrics, Observed
-from mows.peer_files import check_peer_files
+from mows.peer_files import check_api_files, check_peer_files
 from mows.peer_report import no_peers
 from mows.peer_settings import peer_settings
 from mows.placement import Inspector
@@ -58,7 +58,8 @@ async def open_front(
     core.may_fill.set()
     await stack.enter_async_context(running(core.pins.run(), "leases"))
     services = _services(core, peers)
-    unix = servers.enter_context(unix_socket(config.api.socket))
+    await asyncio.to_thread(check_api_files, config.api)
+    unix = servers.enter_context(unix_socket(config.api.socket, config.api.socket_mode, config.api.socket_group))
     await servers.enter_async_context(
         serving(create_app(services, local=True), unix, stop_timeout_seconds=HTTP_STOP_SECONDS)
     )

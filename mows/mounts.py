@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cachefs.errors import SourceError
+from cachefs.origin import Source
 from mows import logs
 from mows.errors import InvalidRequest, MountConflict, MountNotFound, MountPathInUse, Stopping
 from mows.mount import Mount, MountServices
@@ -25,8 +26,15 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 class Mounts:
     """Belongs to the loop. Owns one task per mount; `close` ends them all."""
 
-    def __init__(self, services: MountServices, allowed_roots: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        services: MountServices,
+        allowed_roots: Sequence[Path],
+        check_source: Callable[[Source], None] = lambda _: None,
+    ) -> None:
+        """`check_source` raises for what may not be mounted; see `mows.source_policy`."""
         self._services = services
+        self._check_source = check_source
         self._allowed_roots = tuple(allowed_roots)
         self._mounts: dict[str, Mount] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -62,7 +70,8 @@ class Mounts:
 
         A live mount with an equal spec is left as it is; a failed one is replaced. `allowed_roots` take the place of
         the configured ones. Raises MountConflict, MountPathInUse, InvalidRequest, TargetNotAllowed, Stopping, and what
-        can be told about source and target without asking the origin: InvalidSource, UnknownScheme, InvalidTarget.
+        can be told about source and target without asking the origin: InvalidSource, UnknownScheme, SourceNotAllowed,
+        InvalidTarget.
         """
         while True:
             await self._end_of_leaving(mount_id)
@@ -144,6 +153,7 @@ class Mounts:
                 f"mount id {mount_id!r}: is not a name", hint="use up to 128 letters, digits, '.', '_' and '-'"
             )
         source = source_of(spec)
+        await asyncio.to_thread(self._check_source, source)
         target = await asyncio.to_thread(resolve_target, spec.mount_path, allowed_roots)
         _check_path_is_free(target, mount_id, self._mounts.values())
         await asyncio.to_thread(self._services.mounter.check, target)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 import struct
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mows.api import caller
 from mows.config import Tls
+from mows.rotating_tls import RotatingContext
 
 MOST_REQUESTS = 512
 """Connections and requests at once; others get 503. A node has one controller, one kubelet, one scraper and some
@@ -60,8 +59,9 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Serve `app` until the block ends; requests in progress get `stop_timeout_seconds` then.
 
-    uvicorn closes its socket itself, so it is given a duplicate.
+    uvicorn closes its socket itself, so it is given a duplicate. Raises OSError when the files of `tls` cannot be used.
     """
+    context = RotatingContext(tls, "api.tls") if tls else None
     config = uvicorn.Config(
         app,
         http=_Connection,
@@ -72,10 +72,7 @@ async def serving(
         server_header=False,
         limit_concurrency=MOST_REQUESTS,
         timeout_graceful_shutdown=max(1, round(stop_timeout_seconds)),
-        ssl_certfile=_text(tls.cert) if tls else None,
-        ssl_keyfile=_text(tls.key) if tls else None,
-        ssl_ca_certs=_text(tls.ca) if tls and tls.ca else None,
-        ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.ca else ssl.CERT_NONE,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener.dup()]), name="http server")
@@ -84,7 +81,3 @@ async def serving(
     finally:
         server.should_exit = True
         await task
-
-
-def _text(path: Path) -> str:
-    return str(path)

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import grp
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from mows.errors import ConfigError, DaemonRunning
-from mows.units import Address, split_address
+from mows.units import SOCKET_MODE, Address, FileMode, split_address
 
-SOCKET_MODE = 0o660
 BACKLOG = 128
 
 
 @contextlib.contextmanager
-def unix_socket(path: Path) -> Iterator[socket.socket]:
-    """A listening socket at `path`, removed at the end. Raises DaemonRunning, ConfigError."""
+def unix_socket(path: Path, mode: FileMode = SOCKET_MODE, group: str | None = None) -> Iterator[socket.socket]:
+    """A listening socket at `path`, removed at the end. Raises DaemonRunning, ConfigError.
+
+    It listens only when `mode` and `group` (a name or a number; None: the daemon's) hold: nobody slips in before.
+    """
+    group_id = -1 if group is None else _group_id(group)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.closing(listener):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_dead(path)
+            remove_dead(path, "api.socket")
             listener.bind(str(path))
-            path.chmod(SOCKET_MODE)
+            os.chown(path, -1, group_id)
+            path.chmod(mode)
             listener.listen(BACKLOG)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -54,8 +60,19 @@ def tcp_socket(address: Address) -> Iterator[socket.socket]:
         yield listener
 
 
-def _remove_dead(path: Path) -> None:
-    """Remove the socket of a daemon that crashed. A live one, or anything that is no socket, stays."""
+def _group_id(group: str) -> int:
+    try:
+        return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        hint = "name a group of the machine (or container) the daemon runs in, or its number"
+        raise ConfigError(f"api.socket_group: {group!r}: there is no such group", hint=hint) from None
+
+
+def remove_dead(path: Path, key: str) -> None:
+    """Remove the socket of a daemon that crashed. A live one, or anything that is no socket, stays.
+
+    Raises DaemonRunning, with the `key` of the configuration that names it, and OSError.
+    """
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as caller:
         try:
             caller.connect(str(path))
@@ -66,7 +83,7 @@ def _remove_dead(path: Path) -> None:
                 raise OSError(errno.EEXIST, "exists, and is no socket") from None
             path.unlink()
             return
-    raise DaemonRunning(f"api.socket: {path}: another daemon answers there")
+    raise DaemonRunning(f"{key}: {path}: another daemon answers there")
 
 
 def _unusable(address: Address, error: OSError) -> ConfigError:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NewType
 
+FileMode = NewType("FileMode", int)
+"""Permissions, from text such as ``0660``."""
+
 Bytes = NewType("Bytes", int)
 """A size: a number of bytes, or text such as ``8MiB``."""
 
@@ -27,6 +30,11 @@ DURATION_UNITS: Mapping[str, float] = MappingProxyType({"ms": 0.001, "s": 1.0, "
 SIZE_HELP = "write bytes as a number, or with a unit: 8MiB, 200GiB, 1TB"
 DURATION_HELP = "write seconds as a number, or with units: 500ms, 30s, 15m, 2h, 1h30m, 7d"
 ADDRESS_HELP = "write host:port, for example 127.0.0.1:9301 or [::1]:9301"
+
+MODE_HELP = 'write the permissions in quotes, as chmod takes them: "0660"'
+
+SOCKET_MODE = FileMode(0o660)
+"""Owner and group: whoever may open the socket may mount."""
 
 RESERVED_PORTS = frozenset({8080, 9090})
 """Taken on every EAS node by the platform itself."""
@@ -60,6 +68,18 @@ def parse_seconds(value: object) -> Seconds:
         if _DURATION.fullmatch(value.strip()) and all(unit in DURATION_UNITS for _, unit in parts):
             return Seconds(sum(float(number) * DURATION_UNITS[unit] for number, unit in parts))
     raise ValueError("is not a duration")
+
+
+def parse_mode(value: object) -> FileMode:
+    """Permissions in octal digits. ValueError otherwise: also for a number, which YAML reads as octal or as decimal."""
+    if isinstance(value, str) and re.fullmatch("0?[0-7]{3}", value):
+        return FileMode(int(value, 8))
+    raise ValueError("are no permissions")
+
+
+def format_mode(mode: int) -> str:
+    """As `parse_mode` takes it."""
+    return f"{mode:04o}"
 
 
 def parse_address(value: object) -> Address:

@@ -204,6 +204,7 @@ _SCALARS: Mapping[Any, tuple[Callable[[object], Any], str]] = types.MappingProxy
         Path: (_path, "write a path that begins with /: a daemon has no working directory of its own"),
         units.Bytes: (units.parse_bytes, units.SIZE_HELP),
         units.Seconds: (units.parse_seconds, units.DURATION_HELP),
+        units.FileMode: (units.parse_mode, units.MODE_HELP),
         units.Address: (units.parse_address, units.ADDRESS_HELP),
     }
 )

@@ -45,6 +45,7 @@ _NAMES: Mapping[Any, str] = types.MappingProxyType(
         units.Bytes: "size",
         units.Seconds: "duration",
         units.Address: "address",
+        units.FileMode: "permissions",
     }
 )
 
@@ -121,6 +122,8 @@ def _value(value: object, kind: Any) -> str:  # noqa: ANN401 any annotation
         return f"[{', '.join(map(str, value))}]"
     if units.Bytes in {kind, *get_args(kind)}:
         return units.format_bytes(int(str(value)))
+    if kind is units.FileMode:
+        return f'"{units.format_mode(int(str(value)))}"'
     if units.Seconds in {kind, *get_args(kind)}:
         return units.format_seconds(float(str(value)))
     return str(value)

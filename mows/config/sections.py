@@ -10,7 +10,7 @@ from typing import Literal
 from mows.config.binding import Unusable, setting
 from mows.config.origins import OriginRule
 from mows.config.peers import PeersSection, Tls
-from mows.units import Address, Bytes, Seconds, format_bytes, format_seconds, is_loopback
+from mows.units import SOCKET_MODE, Address, Bytes, FileMode, Seconds, format_bytes, format_seconds, is_loopback
 
 PAGE_BYTES = 4096
 MIN_CHUNK_BYTES = Bytes(64 << 10)
@@ -39,22 +39,42 @@ class ApiSection:
 
     socket: Path = setting(
         Path("/run/mows/mows.sock"),
-        doc="Unix socket, mode 0660: whoever may open it may mount. The command line uses it.",
+        doc="Unix socket: whoever may open it may mount. The command line uses it.",
+    )
+    socket_mode: FileMode = setting(
+        SOCKET_MODE, doc="Permissions of the socket, in quotes. Writing is what opening it takes."
+    )
+    socket_group: str | None = setting(
+        None, doc="Group of the socket, by name or number, for a controller that is not root. null: the daemon's."
     )
     listen: Address | None = setting(
-        None, doc="TCP address, for example `0.0.0.0:9301`. Beyond loopback it needs `token_file`. null: no TCP."
+        None,
+        doc="TCP address, for example `0.0.0.0:9301`. Beyond loopback it needs `token_file` or `tls.ca`. null: no TCP.",
     )
     token_file: Path | None = setting(
-        None, doc="File with the bearer token that TCP callers must send. It is read again when it changes."
+        None,
+        doc="File with the bearer token that TCP callers must send, or with one `name:token` a line for each caller: "
+        "the name is in the audit log. It is read again when it changes.",
     )
-    tls: Tls | None = setting(None, doc="Certificate and key for the TCP address. null: plain HTTP.")
+    tls: Tls | None = setting(
+        None,
+        doc="Certificate and key for the TCP address; with `ca`, callers need a certificate, too. Read again when a "
+        "file changes. null: plain HTTP, in which a token can be read on the way.",
+    )
+    insecure: bool = setting(
+        False,  # noqa: FBT003 a default
+        doc="Allow a TCP address beyond loopback to which anybody may talk. For isolated test networks only.",
+    )
 
     def __post_init__(self) -> None:
-        if self.listen is not None and self.token_file is None and not is_loopback(self.listen):
+        if self.listen is None or is_loopback(self.listen) or self.insecure:
+            return
+        if self.token_file is None and (self.tls is None or self.tls.ca is None):
             raise Unusable(
                 "listen",
-                f"{self.listen!r} can be reached from other machines, and there is no token",
-                hint="set api.token_file, or listen on 127.0.0.1",
+                f"{self.listen!r} can be reached from other machines, and callers need neither token nor certificate",
+                hint="set api.token_file or api.tls.ca, or listen on 127.0.0.1; on an isolated network, "
+                "api.insecure: true",
             )
 
 
@@ -136,6 +156,12 @@ class MountsSection:
     allowed_roots: tuple[Path, ...] = setting(
         (Path("/var/lib/mows/mounts"),), doc="Mount paths must lie in one of these, after symbolic links are resolved."
     )
+    allowed_sources: tuple[str, ...] | None = setting(
+        None,
+        doc="What may be mounted, prewarmed and listed: beginnings of source URIs by whole names, such as "
+        "`oss://bucket/team-a/` or `s3://`. Of `file` sources, what symbolic links lead to must be allowed, too. null: "
+        "what an entry of `origins` matches; where `origins` is empty, everything this machine can reach.",
+    )
     refresh: Seconds | None = setting(
         Seconds(600),
         doc="How often a mount lists its source again, to show new, changed and deleted objects. One request per 1,000 "
@@ -153,6 +179,10 @@ class MountsSection:
     )
 
     def __post_init__(self) -> None:
+        for index, prefix in enumerate(self.allowed_sources or ()):
+            if "://" not in prefix:
+                hint = 'write it as "oss://bucket/" or "file:///srv/models/"'
+                raise Unusable(f"allowed_sources[{index}]", f"{prefix!r} is not the beginning of a URI", hint=hint)
         if self.max_objects < 1:
             raise Unusable("max_objects", "0 objects are nothing to mount", hint="use 1 or more; 100000 is the default")
 

@@ -10,11 +10,11 @@ import grpc
 import grpc.aio
 
 from cachefs.errors import PeerError, PeerMismatch, PeerProtocolError, PeerUnavailable
+from peer.rpc.changing_files import Stamp
 from peer.rpc.channels import client_options
 from peer.rpc.messages import path
 from peer.rpc.security import Security
 from peer.rpc.status import error_of
-from peer.rpc.tls import Stamp
 from peer.rpc.traffic import Traffic
 from peer.settings import PeerTimes
 from peer.values import Address

@@ -9,9 +9,9 @@ import grpc.aio
 
 from peer.membership.prober import HelloReply
 from peer.rpc.calling import Asker, Dialler, ending
+from peer.rpc.changing_files import Stamp
 from peer.rpc.messages import decode_hello_reply, encode_hello
 from peer.rpc.security import Security
-from peer.rpc.tls import Stamp
 from peer.rpc.traffic import Traffic
 from peer.settings import PeerTimes
 from peer.values import Address, Identity

@@ -6,19 +6,13 @@ made with, as is usual. A file that cannot be read leaves the last good certific
 
 from __future__ import annotations
 
-import logging
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
 from cachefs.errors import PeerRefused
-
-log = logging.getLogger(__name__)
-
-Stamp = tuple[tuple[int, int, int], ...]
-"""Inode, size and time of change of each file: equal as long as nobody touched them."""
+from peer.rpc.changing_files import ChangingFiles, Stamp, stamp_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +25,7 @@ class TlsFiles:
 
     def stamp(self) -> Stamp:
         """What differs after a change. Raises OSError."""
-        found = [path.stat() for path in (self.cert, self.key, self.ca)]
-        return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in found)
+        return stamp_of((self.cert, self.key, self.ca))
 
     def client_credentials(self) -> grpc.ChannelCredentials:
         """For one channel. Raises PeerRefused when a file cannot be read: nobody would let this node in."""
@@ -47,39 +40,14 @@ class TlsFiles:
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """For one port: each connection is made with the files as they are then. Raises OSError at the start."""
-        return _Answering(self).credentials()
+        files = ChangingFiles((self.cert, self.key, self.ca), self.configuration, "peers.tls")
+        return grpc.dynamic_ssl_server_credentials(
+            files.current(),
+            files.newer,  # type: ignore[arg-type]  # the stubs do not know that None is allowed: "no change"
+            require_client_authentication=True,
+        )
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
         """The files as they are now, for a server. Raises OSError."""
         pair = (self.key.read_bytes(), self.cert.read_bytes())
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=self.ca.read_bytes())
-
-
-class _Answering:
-    """Hands gRPC the certificate before each handshake, on threads of gRPC."""
-
-    def __init__(self, files: TlsFiles) -> None:
-        self._files = files
-        self._lock = threading.Lock()  # guards the stamp
-        self._stamp = files.stamp()
-
-    def credentials(self) -> grpc.ServerCredentials:
-        return grpc.dynamic_ssl_server_credentials(
-            self._files.configuration(),
-            self._newer,  # type: ignore[arg-type]  # the stubs do not know that None is allowed: "no change"
-            require_client_authentication=True,
-        )
-
-    def _newer(self) -> grpc.ServerCertificateConfiguration | None:
-        """The changed certificate; None: use the last one."""
-        with self._lock:
-            try:
-                stamp = self._files.stamp()
-                if stamp == self._stamp:
-                    return None
-                configuration = self._files.configuration()
-            except OSError as error:
-                log.error("peers.tls: %s: the last certificate stays in use", error)
-                return None
-            self._stamp = stamp
-            return configuration

@@ -10,7 +10,7 @@ import pytest
 
 from mows.errors import ConfigError, DaemonRunning
 from mows.sockets import tcp_socket, unix_socket
-from mows.units import Address
+from mows.units import Address, FileMode
 
 
 def test_a_unix_socket_is_for_owner_and_group_and_goes_with_its_owner(tmp_path: Path) -> None:
@@ -20,6 +20,22 @@ def test_a_unix_socket_is_for_owner_and_group_and_goes_with_its_owner(tmp_path: 
         with socket.socket(socket.AF_UNIX) as caller:
             caller.connect(str(path))
     assert not path.exists()
+
+
+def test_mode_and_group_are_what_was_asked_for(tmp_path: Path) -> None:
+    for group in ("daemon", "1"):  # Debian's first group, by name and number
+        with unix_socket(tmp_path / "mows.sock", FileMode(0o600), group):
+            status = (tmp_path / "mows.sock").stat()
+            assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o600, 1)
+
+
+def test_a_group_that_is_not_there(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"api\.socket_group: 'nobodies'"),
+        unix_socket(tmp_path / "s", group="nobodies"),
+    ):
+        pass
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_live_socket_is_not_taken_over(tmp_path: Path) -> None:
