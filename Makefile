@@ -6,8 +6,8 @@ PYTHON := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
 # Debian packages the tests use as a user would: the mount helper without CAP_SYS_ADMIN, programs that read a mount,
-# the directory of large fleets, and the tool that builds the lab's networks.
-TEST_PACKAGES  := fuse3 fio rsync redis-server iproute2
+# the directory of large fleets, the tool that builds the lab's networks, and a browser for the status page.
+TEST_PACKAGES  := fuse3 fio rsync redis-server iproute2 chromium
 BENCH_PACKAGES := fuse3 s3fs aria2 iproute2
 
 .PHONY: help
