@@ -71,6 +71,7 @@ async def open_front(
         await servers.enter_async_context(
             serving(guarded, tcp, tls=config.api.tls, stop_timeout_seconds=HTTP_STOP_SECONDS)
         )
+    await _serve_csi(core, services, servers)
     stack.push_async_callback(services.prewarms.close)
     stack.callback(services.stopping.set)
     logs.event(log, "started", node=config.node.id, socket=config.api.socket, listen=config.api.listen)
@@ -130,6 +131,15 @@ def _identity(config: Config) -> NodeIdentity:
         chunk_bytes=config.cache.chunk_bytes,
         peers_configured=config.peers.wanted,
     )
+
+
+async def _serve_csi(core: Core, services: Services, servers: contextlib.AsyncExitStack) -> None:
+    """The driver for the kubelet, where it is configured. Raises ConfigError, DaemonRunning."""
+    if core.config.csi.socket is None:
+        return
+    from mows.csi.driver import csi_driver  # noqa: PLC0415 not where there is no Kubernetes
+
+    await servers.enter_async_context(csi_driver(core, services))
 
 
 async def _join_peers(core: Core, stack: contextlib.AsyncExitStack) -> PeerNode | None:

@@ -1,5 +1,6 @@
 """Configuration: frozen data, read once at the edge, documented by its own fields."""
 
+from mows.config.csi import CsiSection
 from mows.config.loading import load_config, parse_config
 from mows.config.origins import CredentialSection, NasSection, OriginRule, rule_for
 from mows.config.peers import Discovery, PeersSection, Tls
@@ -22,6 +23,7 @@ __all__ = [
     "CacheSection",
     "Config",
     "CredentialSection",
+    "CsiSection",
     "DaemonSection",
     "Discovery",
     "FetchSection",

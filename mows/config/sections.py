@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mows.config.binding import Unusable, setting
+from mows.config.csi import CsiSection
 from mows.config.origins import OriginRule
 from mows.config.peers import PeersSection, Tls
 from mows.units import SOCKET_MODE, Address, Bytes, FileMode, Seconds, format_bytes, format_seconds, is_loopback
@@ -265,6 +266,7 @@ class Config:
     fuse: FuseSection = setting(factory=FuseSection, doc="")
     prewarm: PrewarmSection = setting(factory=PrewarmSection, doc="")
     peers: PeersSection = setting(factory=PeersSection, doc="")
+    csi: CsiSection = setting(factory=CsiSection, doc="")
     daemon: DaemonSection = setting(factory=DaemonSection, doc="")
     log: LogSection = setting(factory=LogSection, doc="")
 
