@@ -22,9 +22,13 @@ from cachefs.ports import Origin
 from cachefs.store import Demoter, Store
 from cachefs.store.meta import read_boot_id
 from mows import logs, settings
-from mows.config import Config
+from mows.config import Config, rule_for
+from mows.eas import StorageSettings
 from mows.filling import Filler
 from mows.handed_keys import HandedKeys
+from mows.instance_ends import Clocks
+from mows.instance_records import InstanceRecords
+from mows.instances import Instances
 from mows.keeping import Keeper, Keeping
 from mows.kernel_mounts import FuseMounter
 from mows.late_exchange import LateExchange
@@ -37,7 +41,6 @@ from mows.ports import Mounter
 from mows.recent_failures import Failure, recent_failures
 from mows.redaction import Redactor, secrets_of
 from mows.source_policy import SourcePolicy
-from mows.source_policy import SourcePolicy
 from mows.sources import Lister
 from mows.state_dir import locked
 from mows.store_pins import StorePins
@@ -47,6 +50,7 @@ from peer.tasks import running
 
 LEASES_NAME = "leases.json"
 MOUNTS_NAME = "mounts"
+INSTANCES_NAME = "instances"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Core:
     mounter: Mounter
     handed_keys: HandedKeys
     mounts: Mounts
+    instances: Instances
     may_fill: asyncio.Event
     """Restored mounts go on warming once it is set."""
 
@@ -119,7 +124,8 @@ async def open_core(
         operations=operations,
     )
     filler = Filler(fetcher, files_at_once=config.prewarm.files_at_once)
-    records = MountRecords(config.node.state_dir / MOUNTS_NAME, read_boot_id())
+    boot_id = read_boot_id()
+    records = MountRecords(config.node.state_dir / MOUNTS_NAME, boot_id)
     keeping = await asyncio.to_thread(_open_keeping, config.daemon.keeper, stack)
     mounter = FuseMounter(fetcher, settings.mount_options(config), records.opens, keeping)
     may_fill = asyncio.Event()
@@ -134,6 +140,14 @@ async def open_core(
         records=records,
         operations=operations,
         may_fill=may_fill,
+    )
+    mounts = Mounts(services, config.mounts.allowed_roots, policy.check)
+    instances = Instances(
+        mounts,
+        InstanceRecords(config.node.state_dir / INSTANCES_NAME, boot_id),
+        StorageSettings(config.mounts.allowed_roots[0], functools.partial(_endpoint, config)),
+        filler.rate,
+        Clocks(wall=wall_clock),
     )
     return Core(
         config=config,
@@ -152,7 +166,8 @@ async def open_core(
         keeping=keeping,
         mounter=mounter,
         handed_keys=handed_keys,
-        mounts=Mounts(services, config.mounts.allowed_roots, policy.check),
+        mounts=mounts,
+        instances=instances,
         may_fill=may_fill,
     )
 
@@ -170,6 +185,11 @@ def _open_origin(
 
     handed = handed_keys.source(source.keys) if source.keys else None
     return open_origin(source, wanted, state_dir=state_dir, faults=faults, handed=handed)
+
+
+def _endpoint(config: Config, uri: str) -> str | None:
+    rule = rule_for(config.origins, uri)
+    return None if rule is None else rule.endpoint
 
 
 def _open_keeping(path: Path | None, stack: contextlib.AsyncExitStack) -> Keeping | None:

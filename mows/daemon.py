@@ -77,6 +77,8 @@ async def serve(
         # A daemon that cannot start is no reason to take mounts away: its configuration can be mended.
         stack.push_async_callback(lambda: core.mounts.close(hand_over=hand_over() or not stop.is_set()))
         await core.mounts.restore()
+        stack.push_async_callback(core.instances.close)
+        await core.instances.restore()
         open_front = await asyncio.to_thread(_load_front)
         await open_front(core, outer, servers, stack)
         ready()

@@ -28,6 +28,7 @@
         └── NotFound         not_found            no such route
             ├── MountNotFound    mount_not_found
             ├── PrewarmNotFound  prewarm_not_found
+            ├── InstanceNotFound instance_not_found
             └── BlobNotFound     blob_not_found
 """
 
@@ -215,6 +216,13 @@ class PrewarmNotFound(NotFound):
 
     code = "prewarm_not_found"
     default_hint = "`mows status` lists the prewarms"
+
+
+class InstanceNotFound(NotFound):
+    """No instance has this id; it may have been released."""
+
+    code = "instance_not_found"
+    default_hint = "GET /v1/instances lists them; one whose lease or process has ended is gone: PUT it again"
 
 
 class BlobNotFound(NotFound):

@@ -99,6 +99,7 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
     return Services(
         identity=identity,
         mounts=core.mounts,
+        instances=core.instances,
         prewarms=prewarms,
         cache=CacheAdmin(core.store, core.pins, stopping=stopping.is_set),
         inspector=Inspector(core.lister, core.fetcher, core.filler),

@@ -136,6 +136,11 @@ class Mount:
         """Whether it was left to the next daemon, at the end."""
         return self._attachment.handed_over
 
+    @property
+    def error(self) -> BaseException | None:
+        """Why it failed, or why warming or the last refresh did not succeed."""
+        return self._error
+
     async def run(self) -> None:
         """Live until cancelled, or until mounting failed. Errors end here, in the log and in the status."""
         with logs.bound(mount=self.mount_id, path=str(self.target)):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cachefs.errors import CacheError, NoSpace
-from mows.api import models
+from cachefs.fetch.statistics import FetchStatistics
+from cachefs.store import StoreStatistics
+from mows.api import event_models, models
 from mows.cache_admin import Outcome
 from mows.mount import MountStatus
 from mows.placement import Contents
@@ -45,7 +47,9 @@ def failure(error: BaseException | None) -> models.WorkFailure | None:
         return None
     if isinstance(error, CacheError):
         ways = in_the_way(error) if isinstance(error, NoSpace) else None
-        return models.WorkFailure(code=error.code, message=str(error), hint=error.hint, in_the_way=ways)
+        return models.WorkFailure(
+            code=error.code, message=str(error), hint=error.hint, retryable=error.retryable, in_the_way=ways
+        )
     hint = "this is a bug: report it with the traceback in the daemon's log"
     return models.WorkFailure(code=CacheError.code, message=repr(error), hint=hint)
 

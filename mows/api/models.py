@@ -87,6 +87,9 @@ class Failure(Model):
 class WorkFailure(Failure):
     """Why a mount or a prewarm did not come to what was asked for."""
 
+    retryable: bool = Field(
+        default=False, description="Whether it may succeed later without anybody changing anything."
+    )
     in_the_way: list[InTheWay] | None = Field(
         default=None, description="For `no_space`: what is kept in the cache instead, the largest first. Else null."
     )

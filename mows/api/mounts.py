@@ -62,6 +62,7 @@ def router(services: Services) -> APIRouter:
     @routes.delete("/{mount_id}", status_code=HTTPStatus.NO_CONTENT)
     async def delete_mount(mount_id: str, wait: Wait = UNMOUNT_WAIT_SECONDS) -> Response:
         """Unmount and end the lease. 204: it is gone, or never was. 202: open files still keep it after `wait`."""
+        services.instances.check_deletable(mount_id)
         gone = await mounts.delete(mount_id, wait_seconds=wait)
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
 

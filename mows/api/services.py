@@ -11,6 +11,7 @@ from cachefs.fetch.statistics import FetchStatistics
 from mows.audit import Audit, NoAudit
 from mows.cache_admin import CacheAdmin
 from mows.debug import Debug
+from mows.instances import Instances
 from mows.metrics import Metrics
 from mows.mounts import Mounts
 from mows.peer_report import PeerReport, no_peers
@@ -36,6 +37,7 @@ class Services:
 
     identity: NodeIdentity
     mounts: Mounts
+    instances: Instances
     prewarms: Prewarms
     cache: CacheAdmin
     inspector: Inspector

@@ -19,7 +19,11 @@ from cachefs.store import BlobStatus, StoreStatistics, TierStatistics
 from cachefs.types import BlobId, BlobKey, ObjectInfo, Priority
 from mows.api.services import NodeIdentity, Services
 from mows.cache_admin import CacheAdmin
+from mows.eas import StorageSettings
 from mows.filling import Filler
+from mows.instance_ends import Clocks
+from mows.instance_records import InstanceRecords
+from mows.instances import Instances
 from mows.metrics import Metrics, Observed
 from mows.mount import MountServices, MountSettings
 from mows.mount_records import MountRecords
@@ -251,6 +255,7 @@ class Node:
     mounter: MemoryMounter
     pins: Pins
     mounts: Mounts
+    instances: Instances
     prewarms: Prewarms
     prewarm_services: PrewarmServices
     clock: Clock
@@ -297,6 +302,13 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
     settings = MountSettings(lease_seconds=3600.0, refresh_seconds=0.0, drain_seconds=0.0)
     records = MountRecords(directory / "records", "this boot")
     mounts = Mounts(MountServices(origins, lister, mounter, cache, filler, pins, settings, records, clock), [root])
+    instances = Instances(
+        mounts,
+        InstanceRecords(directory / "instances", "this boot"),
+        StorageSettings(root, lambda _: None),
+        filler.rate,
+        Clocks(clock, now),
+    )
     prewarm_services = PrewarmServices(origins, lister, cache, filler, pins, clock)
     prewarms = Prewarms(prewarm_services, lease_seconds=3600.0, keep_finished_seconds=60.0)
     peers = MemoryPeers()
@@ -305,6 +317,7 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
     services = Services(
         identity=NodeIdentity("node-a", "z1", "1.2.3", CHUNK_BYTES, peers_configured=False),
         mounts=mounts,
+        instances=instances,
         prewarms=prewarms,
         cache=CacheAdmin(cache, pins, stopping=stopping.is_set),
         inspector=Inspector(lister, cache, filler),
@@ -315,10 +328,25 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         peers=peers,
     )
     try:
-        yield Node(root, origins, cache, mounter, pins, mounts, prewarms, prewarm_services, clock, now, services, peers)
+        yield Node(
+            root,
+            origins,
+            cache,
+            mounter,
+            pins,
+            mounts,
+            instances,
+            prewarms,
+            prewarm_services,
+            clock,
+            now,
+            services,
+            peers,
+        )
     finally:
         cache.gate.set()
         await prewarms.close()
+        await instances.close()
         await mounts.close()
         assert mounter.mounts == {}
         assert cache.promised == {}
