@@ -23,6 +23,7 @@ from mows.server import serving
 from mows.sockets import tcp_socket
 from mows.units import Address
 from tests.certificates import Authority, Pair
+from tests.secret_volume import SecretVolume
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,27 +33,21 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @dataclass
 class Place:
-    """The files of the API, in a directory that is replaced by a symbolic link, as Kubernetes mounts a secret."""
+    """The files of the API, in a secret that Kubernetes mounts."""
 
-    root: Path
-    generation: int = 0
+    volume: SecretVolume
 
     def put(self, pair: Pair, ca: Path) -> None:
-        """All three at once: a new directory, and ``..data`` turned to it."""
-        self.generation += 1
-        fresh = self.root / f"..{self.generation}"
-        fresh.mkdir()
-        for source, name in ((pair.cert, "tls.crt"), (pair.key, "tls.key"), (ca, "ca.crt")):
-            shutil.copy(source, fresh / name)
-            if self.generation == 1:
-                (self.root / name).symlink_to(f"..data/{name}")
-        link = self.root / "..data_tmp"
-        link.symlink_to(fresh.name)
-        link.replace(self.root / "..data")
+        """All three at once."""
+        self.volume.put(files_of(pair, ca))
 
     @property
     def tls(self) -> Tls:
-        return Tls(self.root / "tls.crt", self.root / "tls.key", self.root / "ca.crt")
+        return Tls(*map(self.volume.path, ("tls.crt", "tls.key", "ca.crt")))
+
+
+def files_of(pair: Pair, ca: Path) -> dict[str, bytes]:
+    return {"tls.crt": pair.cert.read_bytes(), "tls.key": pair.key.read_bytes(), "ca.crt": ca.read_bytes()}
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +58,8 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> list[Authority]:
 
 @pytest.fixture
 def place(tmp_path: Path, authorities: list[Authority]) -> Place:
-    made = Place(tmp_path / "secret")
-    made.root.mkdir()
-    made.put(authorities[0].sign("api-old"), authorities[0].cert)
-    return made
+    pair, ca = authorities[0].sign("api-old"), authorities[0].cert
+    return Place(SecretVolume(tmp_path / "secret", files_of(pair, ca)))
 
 
 @contextlib.asynccontextmanager
@@ -106,11 +99,11 @@ async def test_a_key_that_does_not_fit_yet_leaves_the_last_pair_in_use_and_is_sa
     old = authorities[0]
     own, changed = old.sign("controller"), old.sign("api-changed")
     async with answering(place.tls) as url:
-        shutil.copy(changed.cert, place.root / "tls.crt")
+        shutil.copy(changed.cert, place.tls.cert)
         for _ in range(2):
             async with client(url, old, own) as http:
                 assert (await http.get("/")).status_code == 200
-        shutil.copy(changed.key, place.root / "tls.key")
+        shutil.copy(changed.key, place.tls.key)
         async with client(url, old, own) as http:
             assert (await http.get("/")).status_code == 200
     said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
