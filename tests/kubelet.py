@@ -45,7 +45,7 @@ class Volume:
     target: Path
     attributes: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
-    mode: int = Mode.SINGLE_NODE_WRITER
+    mode: pb.VolumeCapability.AccessMode.Mode = Mode.SINGLE_NODE_WRITER
     pod: Pod = field(default_factory=Pod)
 
     @property
@@ -59,7 +59,7 @@ class Volume:
         capability = pb.VolumeCapability(
             mount=pb.VolumeCapability.MountVolume(), access_mode=pb.VolumeCapability.AccessMode(mode=self.mode)
         )
-        usual = {
+        usual: dict[str, Any] = {
             "volume_id": self.volume_id,
             "target_path": str(self.target),
             "volume_capability": capability,
@@ -127,5 +127,5 @@ class Kubelet:
 
 def refusal(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
     """Status and details of a failed call."""
-    assert isinstance(error, grpc.Call)
-    return error.code(), error.details() or ""
+    call: Any = error  # every failed call is a grpc.Call, too, which the types do not say
+    return call.code(), call.details()
