@@ -5,9 +5,7 @@
     CliError
     ├── ApiError            the daemon answered with a problem document (RFC 9457): its code, its hint
     ├── DaemonUnreachable   daemon_unreachable   nobody answers on the socket or URL
-    ├── DaemonTimeout       daemon_timeout       it took the request and did not answer in time
-    ├── NotMows             not_a_daemon         somebody answers, but not the API of MoWS
-    ├── Failure             any code             something this command found itself
+    ├── Failure             any code             something this command found itself, or `mows.client` did
     └── WaitInterrupted     interrupted          Ctrl-C while the daemon worked on
 """
 
@@ -17,7 +15,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cli.exit_codes import ExitCode, exit_code_of
+from cli.exit_codes import ExitCode
 
 
 class CliError(Exception):
@@ -36,15 +34,13 @@ class CliError(Exception):
 
 
 class ApiError(CliError):
-    """A problem document of the daemon. `status` is the HTTP status."""
+    """A problem document of the daemon."""
 
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        self.status = status
-        self.code = str(problem.get("code") or f"http_{status}")
+    def __init__(self, message: str, code: str, exit_code: ExitCode, hint: str, problem: Mapping[str, Any]) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.exit_code = exit_code
         self._problem = dict(problem)
-        self.exit_code = exit_code_of(self.code, status)
-        text = problem.get("detail") or problem.get("title") or f"the daemon answered {status}"
-        super().__init__(str(text), hint=str(problem.get("hint") or ""))
 
     def document(self) -> dict[str, Any]:
         """What the daemon said, unaltered; our own words where it said nothing."""
@@ -55,20 +51,6 @@ class DaemonUnreachable(CliError):
     """Nobody answers on the socket or URL, or the connection broke."""
 
     code = "daemon_unreachable"
-    exit_code = ExitCode.UNREACHABLE
-
-
-class DaemonTimeout(CliError):
-    """The daemon took the request and did not answer in time."""
-
-    code = "daemon_timeout"
-    exit_code = ExitCode.TIMEOUT
-
-
-class NotMows(CliError):
-    """Somebody answers there, but not with what the API of MoWS says."""
-
-    code = "not_a_daemon"
     exit_code = ExitCode.UNREACHABLE
 
 

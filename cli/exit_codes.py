@@ -49,6 +49,11 @@ MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
 BY_ERROR_CODE: Mapping[str, ExitCode] = MappingProxyType(
     {
         "internal": ExitCode.FAILED,
+        "daemon_unreachable": ExitCode.UNREACHABLE,
+        "daemon_timeout": ExitCode.TIMEOUT,
+        "not_a_daemon": ExitCode.UNREACHABLE,
+        "invalid_token_file": ExitCode.USAGE,
+        "wait_timeout": ExitCode.TIMEOUT,
         "invalid_source": ExitCode.USAGE,
         "unknown_scheme": ExitCode.USAGE,
         "source_empty": ExitCode.NOT_FOUND,
@@ -109,7 +114,7 @@ BY_ERROR_CODE: Mapping[str, ExitCode] = MappingProxyType(
         "blob_not_found": ExitCode.NOT_FOUND,
     }
 )
-"""Every `code` of `cachefs.errors` and `mows.errors`: a test walks both trees."""
+"""Every `code` of `cachefs.errors`, `mows.errors` and `mows.client.errors`: a test walks the trees."""
 
 BY_STATUS: Mapping[int, ExitCode] = MappingProxyType(
     {

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.api import connect
 from cli.cache_errors import translated
+from cli.client import connect
 from cli.embedded import default_config
 from cli.endpoint import Endpoint
 from cli.errors import CliError, DaemonUnreachable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cli.api import Api
-from cli.documents import Mount
 from cli.errors import WaitInterrupted
 from cli.output import emit_json, emit_line, emit_note
 from cli.progress import reporter
 from cli.units import hidden_note, size_text
 from cli.waiting import FIRST_WAIT_SECONDS, failure, wait_for_mount
+from mows.api.models import Mount
+from mows.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Wanted:
         return {"source": self.source, "mount_path": self.mount_path, "warm": self.warm}
 
 
-def mount_and_wait(api: Api, wanted: Wanted, *, quiet: bool) -> Mount:
+def mount_and_wait(api: Client, wanted: Wanted, *, quiet: bool) -> Mount:
     """Put the mount and wait until it is settled. Raises the failure it ended in, WaitInterrupted on Ctrl-C."""
     try:
         mount = api.put_mount(wanted.mount_id, wanted.body(), wait_seconds=FIRST_WAIT_SECONDS)
@@ -38,9 +38,9 @@ def mount_and_wait(api: Api, wanted: Wanted, *, quiet: bool) -> Mount:
             f"stopped waiting: the mount goes on in the daemon: {wanted.mount_id}",
             hint=f"`mows status` shows it, `mows umount {wanted.mount_id}` ends it",
         ) from None
-    if mount["error"] is not None and (mount["state"] == "failed" or wanted.warm):
-        done = "cannot mount" if mount["state"] == "failed" else f"mounted on {mount['mount_path']}, but not warm"
-        raise failure(done, mount["error"])
+    if mount.error is not None and (mount.state == "failed" or wanted.warm):
+        done = "cannot mount" if mount.state == "failed" else f"mounted on {mount.mount_path}, but not warm"
+        raise failure(done, mount.error)
     return mount
 
 
@@ -49,7 +49,7 @@ def emit_mount(mount: Mount, *, as_json: bool) -> None:
     if as_json:
         emit_json(mount)
         return
-    total = size_text(mount["bytes"]["total"])
-    emit_line(f"{mount['state']}: {mount['source']} on {mount['mount_path']} ({mount['files']} files, {total})")
-    if mount["hidden"]:
-        emit_note(hidden_note(mount["hidden"], mount["source"]))
+    total = size_text(mount.bytes.total)
+    emit_line(f"{mount.state}: {mount.source} on {mount.mount_path} ({mount.files} files, {total})")
+    if mount.hidden:
+        emit_note(hidden_note(mount.hidden, mount.source))

@@ -10,12 +10,15 @@ import io
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _PIPE_WIDTH = 100_000
 """Wider than any row: a pipe has no width, and nothing may be cut there."""
@@ -25,8 +28,13 @@ _STYLES = dict.fromkeys(_GOOD, "green") | dict.fromkeys(_BAD, "red") | {"warn": 
 
 
 def emit_json(document: Any) -> None:  # noqa: ANN401 - any JSON value
-    """One document, indented, keys in the daemon's order."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """One document, indented, keys in the daemon's order; values in it may be answers of the daemon."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_as_json))
+
+
+def _as_json(answer: BaseModel) -> dict[str, Any]:
+    """As the daemon sent it, fields that this version does not know included."""
+    return answer.model_dump(mode="json")
 
 
 def emit_line(text: str) -> None:

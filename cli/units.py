@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from datetime import UTC, datetime
 
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _RATE_UNITS = ("B/s", "kB/s", "MB/s", "GB/s", "TB/s")
@@ -45,9 +45,9 @@ def brief_text(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration_text(seconds)
 
 
-def moment_text(moment: str) -> str:
-    """An RFC 3339 moment without fractions of a second."""
-    return re.sub(r"\.\d+", "", moment)
+def moment_text(moment: datetime) -> str:
+    """``2026-11-23T10:00:00Z``: RFC 3339, without fractions of a second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def count_text(count: int, word: str) -> str:

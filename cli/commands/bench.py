@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cli.api import connect
+from cli.client import connect
 from cli.endpoint import Endpoint
 from cli.errors import CliError, Failure
 from cli.exit_codes import ExitCode
@@ -52,7 +52,7 @@ def cache_file(file: Path, endpoint: Endpoint) -> Path | None:
     try:
         blob_id = os.getxattr(file, BLOB_XATTR).decode()
         with connect(endpoint) as api:
-            tiers = [blob["tier"] for blob in api.blobs()["blobs"] if blob["blob_id"] == blob_id and blob["sealed"]]
+            tiers = [blob.tier for blob in api.blobs().blobs if blob.blob_id == blob_id and blob.sealed]
     except (OSError, CliError):
         return None
     data = [Path(tier) / "blobs" / blob_id[:2] / blob_id / "data" for tier in tiers]

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from cli.api import connect
-from cli.documents import Blob, BlobResult, Cache
+from cli.client import connect
 from cli.exit_codes import ExitCode
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_table
 from cli.units import size_text
+from mows.api.models import Blob, BlobResult, Cache
+from mows.client import BlobAction
 
 
 @click.group("cache", help="Show the cache; pin, unpin, evict or verify its blobs.", invoke_without_command=True)
@@ -42,10 +43,10 @@ def list_blobs(invocation: Invocation) -> None:
         emit_json(blobs)
         return
     headers = ("BLOB", "SIZE", "CACHED", "%", "STATE", "TIER", "OBJECT")
-    emit_table(headers, [_blob_row(blob) for blob in blobs["blobs"]], right=range(1, 4))
+    emit_table(headers, [_blob_row(blob) for blob in blobs.blobs], right=range(1, 4))
 
 
-def _change(name: str, text: str) -> None:
+def _change(name: BlobAction, text: str) -> None:
     """Add the subcommand `name`, which does the same to every blob it is given."""
 
     @command.command(name, help=f"{text} WHAT is blob ids, or one source whose cached objects are meant.")
@@ -58,9 +59,9 @@ def _change(name: str, text: str) -> None:
         if invocation.as_json:
             emit_json(results)
         else:
-            for result in results["blobs"]:
+            for result in results.blobs:
                 emit_line(_result_line(result))
-        click.get_current_context().exit(exit_code(results["blobs"]))
+        click.get_current_context().exit(exit_code(results.blobs))
 
 
 _change("pin", "Keep blobs whatever else needs the space.")
@@ -81,35 +82,35 @@ def selection(what: Sequence[str], *, everything: bool) -> dict[str, Any]:
 
 def exit_code(results: Sequence[BlobResult]) -> ExitCode:
     """7 when a blob was corrupt, 5 when one was busy, else 0."""
-    outcomes = {result["result"] for result in results}
+    outcomes = {result.result for result in results}
     if "corrupt" in outcomes:
         return ExitCode.CHECK_FAILED
     return ExitCode.CONFLICT if "busy" in outcomes else ExitCode.OK
 
 
 def _result_line(result: BlobResult) -> str:
-    bad = f", {len(result['bad_chunks'])} bad chunks dropped" if result["bad_chunks"] else ""
-    return f"{result['blob_id']}  {result['result']}{bad}  {result['uri']}"
+    bad = f", {len(result.bad_chunks)} bad chunks dropped" if result.bad_chunks else ""
+    return f"{result.blob_id}  {result.result}{bad}  {result.uri}"
 
 
 def _emit_cache(cache: Cache) -> None:
     headers = ("TIER", "CAPACITY", "USED", "FREE ON DISK", "BLOBS", "FAULTS")
     rows = [
         (
-            tier["path"],
-            *(size_text(size) for size in (tier["capacity_bytes"], tier["used_bytes"], tier["free_bytes"])),
-            str(tier["blobs"]),
-            str(tier["faults"]),
+            tier.path,
+            *(size_text(size) for size in (tier.capacity_bytes, tier.used_bytes, tier.free_bytes)),
+            str(tier.blobs),
+            str(tier.faults),
         )
-        for tier in cache["tiers"]
+        for tier in cache.tiers
     ]
     emit_table(headers, rows, right=range(1, 6))
-    emit_line(f"{cache['evictions']} evictions, {cache['corrupt_chunks']} corrupt chunks")
+    emit_line(f"{cache.evictions} evictions, {cache.corrupt_chunks} corrupt chunks")
 
 
 def _blob_row(blob: Blob) -> tuple[str, ...]:
-    size, resident = blob["size_bytes"], blob["resident_bytes"]
+    size, resident = blob.size_bytes, blob.resident_bytes
     percent = 100 * resident // size if size else 100
-    words = [word for word in ("sealed", "in_use", "pinned") if blob.get(word)]
+    words = [word for word in ("sealed", "in_use", "pinned") if getattr(blob, word)]
     state = ",".join(words).replace("_", "-") or "-"
-    return (blob["blob_id"], size_text(size), size_text(resident), str(percent), state, blob["tier"], blob["uri"])
+    return (blob.blob_id, size_text(size), size_text(resident), str(percent), state, blob.tier, blob.uri)

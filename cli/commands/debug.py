@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from cli.api import connect
-from cli.documents import Dump
+from cli.client import connect
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_table
 from cli.units import brief_text, size_text
+from mows.api.models import Dump
 
 ABOUT = frozenset({"operation", "age_seconds", "seconds_left", "thread"})
 HEADERS = ("OPERATION", "AGE", "LEFT", "THREAD", "ABOUT")
@@ -36,13 +36,13 @@ def dump(invocation: Invocation) -> None:
 
 
 def _emit(found: Dump) -> None:
-    emit_line(f"{found['node']}: MoWS {found['version']}, process {found['pid']}")
-    _emit_operations(found["operations"])
-    for budget in found["budgets"]:
+    emit_line(f"{found.node}: MoWS {found.version}, process {found.pid}")
+    _emit_operations(found.operations)
+    for budget in found.budgets:
         emit_line(f"budget {budget['budget']}: {_use(budget)}")
-    _emit_lines("recent warnings", found["recent"])
-    _emit_stacks("task", found["tasks"])
-    _emit_stacks("thread", found["threads"])
+    _emit_lines("recent warnings", found.recent)
+    _emit_stacks("task", found.tasks)
+    _emit_stacks("thread", found.threads)
 
 
 def _emit_operations(operations: object) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from cli.api import connect
-from cli.documents import ListedObject, Listing
+from cli.client import connect
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_note
 from cli.units import hidden_note, moment_text, size_text
+from mows.api.models import ListedObject, Listing
 
 
 @click.command("ls", help="List what a source holds.")
@@ -30,21 +30,21 @@ def command(invocation: Invocation, source: str, *, hidden: bool, long: bool, li
 
 
 def _emit_hidden(listing: Listing) -> None:
-    for one in listing["hidden"]:
-        emit_line(f"{one['key']}\t{one['reason']}")
+    for one in listing.hidden:
+        emit_line(f"{one.key}\t{one.reason}")
 
 
 def _emit_objects(listing: Listing, *, long: bool) -> None:
-    for one in listing["objects"]:
-        emit_line(long_line(one) if long else one["path"])
-    if listing["truncated"]:
-        shown, files = len(listing["objects"]), listing["files"]
+    for one in listing.objects:
+        emit_line(long_line(one) if long else one.path)
+    if listing.truncated:
+        shown, files = len(listing.objects), listing.files
         emit_note(f"showing {shown} of {files} files: --limit N shows more")
-    if listing["hidden_count"]:
-        emit_note(hidden_note(listing["hidden_count"], listing["source"]))
+    if listing.hidden_count:
+        emit_note(hidden_note(listing.hidden_count, listing.source))
 
 
 def long_line(one: ListedObject) -> str:
     """``4.0 GiB  75 %  2026-11-23T10:00:00Z  model-00001.safetensors``; an empty file is always cached."""
-    percent = 100 * one["local_bytes"] // one["size_bytes"] if one["size_bytes"] else 100
-    return f"{size_text(one['size_bytes']):>10}  {percent:>3} %  {moment_text(one['modified'])}  {one['path']}"
+    percent = 100 * one.local_bytes // one.size_bytes if one.size_bytes else 100
+    return f"{size_text(one.size_bytes):>10}  {percent:>3} %  {moment_text(one.modified)}  {one.path}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cli.api import connect
+from cli.client import connect
 from cli.mounting import Wanted, emit_mount, mount_and_wait
 from cli.options import Invocation, with_invocation
 

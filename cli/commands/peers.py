@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import click
 
-from cli.api import connect
-from cli.documents import Peer, PeerProblem, Peers
+from cli.client import connect
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_table
 from cli.units import brief_text, count_text, size_text
+from mows.api.peer_models import Peer, PeerProblem, Peers
 
 HEADERS = ("NODE", "ZONE", "STATE", "RECEIVED", "SENT", "IN FLIGHT", "P95", "LANE", "REASON")
 
@@ -24,7 +24,7 @@ def command(invocation: Invocation) -> None:
         peers = api.peers()
     if invocation.as_json:
         emit_json(peers)
-    elif peers["enabled"]:
+    elif peers.enabled:
         _emit(peers)
     else:
         emit_line("this daemon runs without peers: its configuration has no peers.listen")
@@ -32,72 +32,72 @@ def command(invocation: Invocation) -> None:
 
 def summary(peers: Peers) -> str:
     """``peers: 2 of 3 up, 1.0 GiB received, 512.0 MiB sent``; also a line of ``mows status``."""
-    rows = peers["peers"]
-    received, sent = sum(peer["received_bytes"] for peer in rows), sum(peer["sent_bytes"] for peer in rows)
+    rows = peers.peers
+    received, sent = sum(peer.received_bytes for peer in rows), sum(peer.sent_bytes for peer in rows)
     return f"peers: {up_text(rows)}, {size_text(received)} received, {size_text(sent)} sent"
 
 
 def up_text(peers: Sequence[Peer]) -> str:
     """``2 of 3 up``. Those that left are no part of either number."""
-    states = Counter(peer["state"] for peer in peers)
+    states = Counter(peer.state for peer in peers)
     return f"{states['up']} of {len(peers) - states['gone']} up"
 
 
 def _emit(peers: Peers) -> None:
-    emit_line(f"{peers['node']} at {peers['address']}, peers by {peers['discovery']}")
-    rows = [_row(peer) for peer in sorted(peers["peers"], key=_order) if _matters(peer)]
+    emit_line(f"{peers.node} at {peers.address}, peers by {peers.discovery}")
+    rows = [_row(peer) for peer in sorted(peers.peers, key=_order) if _matters(peer)]
     if rows:
         emit_table(HEADERS, rows, right=range(3, 7))
     else:
         emit_line("no peers found yet")
     emit_line(_budgets(peers))
-    for problem in peers["problems"]:
+    for problem in peers.problems:
         _emit_problem(problem)
 
 
 def _matters(peer: Peer) -> bool:
     """Not one that left without a trace: a fleet that is replaced node by node has many."""
-    return peer["state"] != "gone" or peer["received_bytes"] + peer["sent_bytes"] > 0
+    return peer.state != "gone" or peer.received_bytes + peer.sent_bytes > 0
 
 
 def _order(peer: Peer) -> tuple[bool, str]:
-    return peer["state"] == "gone", peer["node"]
+    return peer.state == "gone", peer.node
 
 
 def _row(peer: Peer) -> tuple[str, ...]:
-    p95 = peer["chunk_seconds_p95"]
+    p95 = peer.chunk_seconds_p95
     return (
-        peer["node"],
-        peer["zone"] or "-",
-        peer["state"],
-        size_text(peer["received_bytes"]),
-        size_text(peer["sent_bytes"]),
-        str(peer["requests_in_flight"]),
+        peer.node,
+        peer.zone or "-",
+        peer.state,
+        size_text(peer.received_bytes),
+        size_text(peer.sent_bytes),
+        str(peer.requests_in_flight),
         "-" if p95 is None else brief_text(p95),
-        peer["lane"] or "-",
+        peer.lane or "-",
         _reason(peer),
     )
 
 
 def _reason(peer: Peer) -> str:
-    if not peer["quarantined_seconds"]:
-        return peer["reason"]
-    return f"{peer['reason']}; not asked for {brief_text(peer['quarantined_seconds'])}"
+    if not peer.quarantined_seconds:
+        return peer.reason
+    return f"{peer.reason}; not asked for {brief_text(peer.quarantined_seconds)}"
 
 
 def _budgets(peers: Peers) -> str:
-    uploads, downloads, in_flight = peers["uploads"], peers["downloads"], peers["bytes_in_flight"]
-    uplink = peers["uplink_bytes_per_second"]
+    uploads, downloads, in_flight = peers.uploads, peers.downloads, peers.bytes_in_flight
+    uplink = peers.uplink_bytes_per_second
     parts = [
-        f"uploads {uploads['running']} of {uploads['limit']}" if uploads else "",
-        f"downloads {downloads['running']} of {downloads['limit']}" if downloads else "",
-        f"{size_text(in_flight['used'])} of {size_text(in_flight['limit'])} promised" if in_flight else "",
+        f"uploads {uploads.running} of {uploads.limit}" if uploads else "",
+        f"downloads {downloads.running} of {downloads.limit}" if downloads else "",
+        f"{size_text(in_flight.used)} of {size_text(in_flight.limit)} promised" if in_flight else "",
         f"uplink limited to {size_text(uplink)}/s" if uplink else "",
-        count_text(len(peers["problems"]), "problem") if peers["problems"] else "",
+        count_text(len(peers.problems), "problem") if peers.problems else "",
     ]
     return ", ".join(part for part in parts if part)
 
 
 def _emit_problem(problem: PeerProblem) -> None:
-    emit_line(f"\n{problem['message']} ({problem['code']})")
-    emit_line(f"hint: {problem['hint']}")
+    emit_line(f"\n{problem.message} ({problem.code})")
+    emit_line(f"hint: {problem.hint}")

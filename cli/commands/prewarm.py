@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from cli.api import Api, connect
-from cli.documents import Prewarm
+from cli.client import connect
 from cli.errors import Failure, WaitInterrupted
 from cli.exit_codes import ExitCode
 from cli.options import Invocation, with_invocation
@@ -15,6 +14,8 @@ from cli.output import emit_json, emit_line
 from cli.progress import reporter
 from cli.units import moment_text, size_text
 from cli.waiting import failure, wait_for_prewarm
+from mows.api.models import Prewarm
+from mows.client import Client
 
 
 @click.command("prewarm", help="Bring sources into the cache before anybody reads them.")
@@ -41,8 +42,8 @@ def command(
             _cancel(api, cancel, invocation)
             return
         if nodes is not None:
-            refuse_other_nodes(nodes, api.health()["node"])
-        prewarm = api.start_prewarm(sources, lease)
+            refuse_other_nodes(nodes, api.health().node)
+        prewarm = api.start_prewarm({"sources": list(sources)} | ({"lease": lease} if lease else {}))
         if wait:
             prewarm = _wait(api, prewarm, quiet=invocation.as_json)
     if invocation.as_json:
@@ -64,33 +65,33 @@ def refuse_other_nodes(nodes: str, this: str) -> None:
 
 def summary(prewarm: Prewarm) -> str:
     """One line: what is warm, or how to follow it."""
-    total = size_text(prewarm["bytes"]["total"])
-    until = f", pinned until {moment_text(prewarm['warm_until'])}" if prewarm["warm_until"] else ""
-    if prewarm["state"] == "warm":
-        return f"warm: {prewarm['id']}: {prewarm['files']} files, {total} ({_fetched(prewarm)}){until}"
-    return f"{prewarm['state']}: {prewarm['id']}: `mows status` shows how far it is"
+    total = size_text(prewarm.bytes.total)
+    until = f", pinned until {moment_text(prewarm.warm_until)}" if prewarm.warm_until else ""
+    if prewarm.state == "warm":
+        return f"warm: {prewarm.id}: {prewarm.files} files, {total} ({_fetched(prewarm)}){until}"
+    return f"{prewarm.state}: {prewarm.id}: `mows status` shows how far it is"
 
 
 def _fetched(prewarm: Prewarm) -> str:
-    from_peers = prewarm["bytes"]["from_peers"]
+    from_peers = prewarm.bytes.from_peers
     peers = f", {size_text(from_peers)} from peers" if from_peers else ""
-    return f"{size_text(prewarm['bytes']['from_origin'])} from the origin{peers}"
+    return f"{size_text(prewarm.bytes.from_origin)} from the origin{peers}"
 
 
-def _wait(api: Api, prewarm: Prewarm, *, quiet: bool) -> Prewarm:
+def _wait(api: Client, prewarm: Prewarm, *, quiet: bool) -> Prewarm:
     try:
-        with reporter(" ".join(prewarm["sources"]), quiet=quiet) as progress:
+        with reporter(" ".join(prewarm.sources), quiet=quiet) as progress:
             prewarm = wait_for_prewarm(api, prewarm, progress.show)
     except KeyboardInterrupt:
         raise WaitInterrupted(
-            f"stopped waiting: the prewarm goes on in the daemon: {prewarm['id']}",
-            hint=f"`mows status` shows it, `mows prewarm --cancel {prewarm['id']}` ends it",
+            f"stopped waiting: the prewarm goes on in the daemon: {prewarm.id}",
+            hint=f"`mows status` shows it, `mows prewarm --cancel {prewarm.id}` ends it",
         ) from None
-    if prewarm["error"] is not None:
-        raise failure(f"prewarm {prewarm['id']} {prewarm['state']}", prewarm["error"])
-    if prewarm["state"] != "warm":
+    if prewarm.error is not None:
+        raise failure(f"prewarm {prewarm.id} {prewarm.state}", prewarm.error)
+    if prewarm.state != "warm":
         raise Failure(
-            f"prewarm ended before its end: {prewarm['id']}: {prewarm['state']}",
+            f"prewarm ended before its end: {prewarm.id}: {prewarm.state}",
             code="interrupted",
             exit_code=ExitCode.FAILED,
             hint="somebody cancelled it, or the daemon stopped: start it again",
@@ -98,7 +99,7 @@ def _wait(api: Api, prewarm: Prewarm, *, quiet: bool) -> Prewarm:
     return prewarm
 
 
-def _cancel(api: Api, prewarm_id: str, invocation: Invocation) -> None:
+def _cancel(api: Client, prewarm_id: str, invocation: Invocation) -> None:
     api.cancel_prewarm(prewarm_id)
     if invocation.as_json:
         emit_json({"id": prewarm_id, "state": "cancelled"})

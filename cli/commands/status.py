@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from cli.api import connect
+from cli.client import connect
 from cli.commands.peers import summary
-from cli.documents import Mount, Prewarm
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_table
 from cli.units import duration_text, moment_text, size_text
+from mows.api.models import Mount, Prewarm
 
 
 @click.command("status", help="Show the mounts, prewarms and peers of this node.")
@@ -21,13 +21,13 @@ def command(invocation: Invocation) -> None:
     with connect(invocation.endpoint) as api:
         mounts, prewarms, peers = api.mounts(), api.prewarms(), api.peers()
     if invocation.as_json:
-        emit_json({**mounts, **prewarms, "peers": peers})
+        emit_json({**dict(mounts), **dict(prewarms), "peers": peers})
         return
-    _emit_mounts(mounts["mounts"])
-    _emit_prewarms(prewarms["prewarms"])
-    if peers["enabled"]:
+    _emit_mounts(mounts.mounts)
+    _emit_prewarms(prewarms.prewarms)
+    if peers.enabled:
         emit_line(f"\n{summary(peers)}")
-    _emit_errors([*mounts["mounts"], *prewarms["prewarms"]])
+    _emit_errors([*mounts.mounts, *prewarms.prewarms])
 
 
 def _emit_mounts(mounts: Sequence[Mount]) -> None:
@@ -37,12 +37,12 @@ def _emit_mounts(mounts: Sequence[Mount]) -> None:
     headers = ("MOUNT", "STATE", *_PROGRESS_HEADERS, "PASSTHROUGH", "PATH", "SOURCE")
     rows = [
         (
-            mount["id"],
-            mount["state"],
+            mount.id,
+            mount.state,
             *_progress(mount),
-            _yes(mount["passthrough"]),
-            mount["mount_path"],
-            mount["source"],
+            _yes(mount.passthrough),
+            mount.mount_path,
+            mount.source,
         )
         for mount in mounts
     ]
@@ -55,11 +55,11 @@ def _emit_prewarms(prewarms: Sequence[Prewarm]) -> None:
     headers = ("PREWARM", "STATE", *_PROGRESS_HEADERS, "PINNED UNTIL", "SOURCES")
     rows = [
         (
-            job["id"],
-            job["state"],
+            job.id,
+            job.state,
             *_progress(job),
-            moment_text(job["warm_until"]) if job["warm_until"] else "-",
-            " ".join(job["sources"]),
+            moment_text(job.warm_until) if job.warm_until else "-",
+            " ".join(job.sources),
         )
         for job in prewarms
     ]
@@ -69,23 +69,23 @@ def _emit_prewarms(prewarms: Sequence[Prewarm]) -> None:
 
 def _emit_errors(work: Sequence[Mount | Prewarm]) -> None:
     for one in work:
-        if one["error"] is not None:
-            emit_line(f"\n{one['id']}: {one['error']['message']} ({one['error']['code']})")
-            emit_line(f"hint: {one['error']['hint']}")
+        if one.error is not None:
+            emit_line(f"\n{one.id}: {one.error.message} ({one.error.code})")
+            emit_line(f"hint: {one.error.hint}")
 
 
 _PROGRESS_HEADERS = ("LOCAL", "TOTAL", "%", "ORIGIN", "PEERS", "LEFT")
 
 
 def _progress(work: Mount | Prewarm) -> tuple[str, ...]:
-    counts, percent, eta = work["bytes"], work["percent"], work["eta_seconds"]
+    counts, percent, eta = work.bytes, work.percent, work.eta_seconds
     return (
-        size_text(counts["local"]),
-        size_text(counts["total"]),
+        size_text(counts.local),
+        size_text(counts.total),
         # Rounded down: 100 must mean all of it.
         "-" if percent is None else str(int(percent)),
-        size_text(counts["from_origin"]),
-        size_text(counts["from_peers"]),
+        size_text(counts.from_origin),
+        size_text(counts.from_peers),
         duration_text(eta) if eta else "-",
     )
 

@@ -16,8 +16,8 @@ import redis
 from cachefs.errors import CacheError
 from cli.commands.peers import up_text
 from cli.doctor.finding import Finding, fail, ok, warn
-from cli.documents import Peers
 from cli.units import count_text
+from mows.api.peer_models import Peers
 from mows.config import Discovery
 from mows.units import Address, split_address
 from peer.membership.prober import Prober
@@ -38,18 +38,18 @@ DISCOVERY = "peer discovery"
 
 def of_daemon(running: Peers) -> Iterator[Finding]:
     """What the running daemon says of its peers, and whether it can be reached the way it tells them."""
-    if not running["enabled"] or running["address"] is None:
+    if not running.enabled or running.address is None:
         yield warn("peers", "configured, but the running daemon has none", "restart it with this configuration")
         return
-    address, lane_port = Address(running["address"]), running["lane_port"]
+    address, lane_port = Address(running.address), running.lane_port
     yield reachable("peer address", address)
     if lane_port is not None:
         yield reachable("peer bulk lane", Address(f"{address.rpartition(':')[0]}:{lane_port}"))
-    alone = not any(peer["state"] == "up" for peer in running["peers"])
-    total = up_text(running["peers"])
-    yield warn("peers", total, "see below") if alone and running["problems"] else ok("peers", total)
-    for problem in running["problems"]:
-        yield warn(f"peer {problem['address']}", f"{problem['message']} ({problem['code']})", problem["hint"])
+    alone = not any(peer.state == "up" for peer in running.peers)
+    total = up_text(running.peers)
+    yield warn("peers", total, "see below") if alone and running.problems else ok("peers", total)
+    for problem in running.problems:
+        yield warn(f"peer {problem.address}", f"{problem.message} ({problem.code})", problem.hint)
 
 
 def reachable(name: str, address: Address) -> Finding:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cli.api import connect
+from cli.client import connect
 from cli.doctor.finding import Finding, fail, ok, warn
-from cli.documents import Peers
 from cli.endpoint import Endpoint
 from cli.errors import CliError
+from mows.api.peer_models import Peers
 from mows.errors import KeeperUnavailable
 from mows.keeping import Keeper
 
@@ -24,7 +24,7 @@ def daemon(endpoint: Endpoint) -> Finding:
             health = api.health()
     except CliError as error:
         return warn("daemon", f"{error} ({error.code})", error.hint)
-    return ok("daemon", f"{health['node']} (MoWS {health['version']}) answers at {endpoint}")
+    return ok("daemon", f"{health.node} (MoWS {health.version}) answers at {endpoint}")
 
 
 def peers(endpoint: Endpoint) -> Peers | None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from cli import main
-from cli.documents import Peers
 from cli.exit_codes import ExitCode
+from mows.api.peer_models import Peers
+
+PEERS = Peers(configured=False, node="node-a")
 
 
 @contextmanager
@@ -83,7 +85,7 @@ def test_the_token_goes_along(tmp_path: Path) -> None:
             caller, _ = listener.accept()
             with caller:
                 heard.append(caller.recv(65536))
-                caller.sendall(http(json.dumps(dict.fromkeys(Peers.__required_keys__))))
+                caller.sendall(http(PEERS.model_dump_json()))
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -7,15 +7,14 @@ import dataclasses
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import cast
 
 import pytest
 
 from cachefs.errors import PeerRefused, PeerUnavailable
 from cli.doctor.finding import Level
 from cli.doctor.peers import MOST_ASKED, find, greet, introduced, of_daemon, reachable
-from cli.documents import Peers
 from mows.api import peer_answers
+from mows.api.peer_models import Peers
 from mows.api.services import NodeIdentity
 from mows.config import Discovery
 from mows.units import Address
@@ -44,12 +43,12 @@ def nobody() -> Address:
 def answer(statistics: PeerStatistics | None) -> Peers:
     """As the daemon would answer."""
     node = NodeIdentity("node-a", "z1", "1.2.3", 8 << 20, peers_configured=True)
-    return cast(Peers, peer_answers.peers(node, statistics).model_dump())
+    return peer_answers.peers(node, statistics)
 
 
 def at(address: Address, statistics: PeerStatistics = STATISTICS) -> Peers:
     """The answer of a daemon that gives others this address, and has no bulk lane."""
-    return {**answer(statistics), "address": address, "lane_port": None}
+    return answer(statistics).model_copy(update={"address": address, "lane_port": None})
 
 
 @dataclass
@@ -90,7 +89,7 @@ def test_a_running_daemon_is_asked_what_it_found() -> None:
 
 def test_its_lane_is_tried_too(nobody: Address) -> None:
     with listening() as address:
-        running = at(address) | {"lane_port": int(nobody.rpartition(":")[2])}
+        running = at(address).model_copy(update={"lane_port": int(nobody.rpartition(":")[2])})
         findings = list(of_daemon(running))
     assert [(found.name, found.level) for found in findings[:2]] == [
         ("peer address", Level.OK),
@@ -102,7 +101,7 @@ def test_nobody_up_is_worth_a_warning_only_with_a_reason() -> None:
     with listening() as address:
         alone = at(address, with_peers())
         assert [found.level for found in of_daemon(alone)][1] is Level.WARN
-        assert [found.level for found in of_daemon({**alone, "problems": []})][1] is Level.OK
+        assert [found.level for found in of_daemon(alone.model_copy(update={"problems": []}))][1] is Level.OK
 
 
 def test_a_daemon_of_another_configuration() -> None:

@@ -1,23 +1,28 @@
 """Every error has an exit code, every exit code a meaning."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 
 import mows.errors
 from cachefs.errors import CacheError
 from cli.exit_codes import BY_ERROR_CODE, MEANINGS, ExitCode, exit_code_of
+from mows.client import ClientError
+
+Coded = TypeVar("Coded", CacheError, ClientError)
 
 
-def _tree(kind: type[CacheError]) -> Iterator[type[CacheError]]:
+def _tree(kind: type[Coded]) -> Iterator[type[Coded]]:
     yield kind
     for below in kind.__subclasses__():
         yield from _tree(below)
 
 
-def test_every_code_of_both_trees_is_in_the_table() -> None:
+def test_every_code_of_the_trees_is_in_the_table() -> None:
     assert mows.errors.ServiceError in _tree(CacheError)
-    assert {kind.code for kind in _tree(CacheError)} == set(BY_ERROR_CODE)
+    codes = {kind.code for kind in _tree(CacheError)} | {kind.code for kind in _tree(ClientError)}
+    assert codes == set(BY_ERROR_CODE)
 
 
 def test_every_exit_code_has_a_meaning() -> None:

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.endpoint import DEFAULT_SOCKET, Endpoint
-from cli.errors import Failure
-from cli.exit_codes import ExitCode
+from cli.endpoint import DEFAULT_SOCKET
 from cli.options import Given, resolve
 
 A, B = Path("/a.sock"), Path("/b.sock")
@@ -41,14 +39,3 @@ def test_json_may_stand_on_either_side() -> None:
 def test_a_token_file_goes_with_a_url_from_elsewhere() -> None:
     invocation = resolve(Given(), Given(url="http://h"), {"MOWS_TOKEN_FILE": "/token"})
     assert invocation.endpoint.token_file == Path("/token")
-
-
-def test_the_token_is_read_without_its_newline(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret\n")
-    assert Endpoint(A, "http://h", tmp_path / "token").token() == "secret"
-
-
-def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Failure, match=str(tmp_path / "none")) as raised:
-        Endpoint(A, "http://h", tmp_path / "none").token()
-    assert raised.value.exit_code is ExitCode.USAGE

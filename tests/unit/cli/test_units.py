@@ -1,5 +1,7 @@
 """Numbers as people read them."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 
 from cli.units import brief_text, count_text, duration_text, moment_text, rate_text, size_text
@@ -51,8 +53,8 @@ def test_brief_durations(seconds: float, text: str) -> None:
 
 
 def test_moments_have_whole_seconds() -> None:
-    assert moment_text("2026-11-23T13:30:26.967588Z") == "2026-11-23T13:30:26Z"
-    assert moment_text("2026-11-23T13:30:26Z") == "2026-11-23T13:30:26Z"
+    assert moment_text(datetime(2026, 11, 23, 13, 30, 26, 967588, UTC)) == "2026-11-23T13:30:26Z"
+    assert moment_text(datetime(2026, 11, 23, 13, 30, 26, 0, timezone(timedelta(hours=8)))) == "2026-11-23T05:30:26Z"
 
 
 def test_one_is_singular() -> None:
