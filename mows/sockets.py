@@ -22,14 +22,15 @@ def unix_socket(path: Path, mode: FileMode = SOCKET_MODE, group: str | None = No
 
     It listens only when `mode` and `group` (a name or a number; None: the daemon's) hold: nobody slips in before.
     """
-    group_id = -1 if group is None else _group_id(group)
+    group_id = None if group is None else _group_id(group)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.closing(listener):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             remove_dead(path, "api.socket")
             listener.bind(str(path))
-            os.chown(path, -1, group_id)
+            if group_id is not None:
+                os.chown(path, -1, group_id)
             path.chmod(mode)
             listener.listen(BACKLOG)
         except OSError as error:
