@@ -17,13 +17,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
 from cachefs.errors import SourceError
 from cachefs.origin import parse_source
 from mows.errors import InvalidStorage, StorageWritable, UnsupportedStorage
+from mows.instance_choices import Writable
 from mows.instance_spec import Ignored, PlannedMount
 from mows.mount_spec import MountSpec
 
@@ -33,16 +33,6 @@ KINDS = ("oss", "nfs", "cache", "empty_dir")
 _FOLDED_KINDS = {kind.replace("_", ""): kind for kind in KINDS}
 _NO_KIND = "properties"
 _ENDPOINT = re.compile(r"oss-[a-z0-9-]+\.aliyuncs\.com")
-
-
-class Writable(StrEnum):
-    """What becomes of an entry that says ``readOnly: false``. The values are part of the REST interface."""
-
-    REFUSE = "refuse"
-    READ_ONLY = "read_only"
-    """Mount it all the same; a write fails with EROFS."""
-    IGNORE = "ignore"
-    """Leave it to others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any
 
 from mows import logs
 from mows.errors import MountNotFound
+from mows.instance_eta import RateOf, eta_seconds, is_up
 from mows.instance_spec import InstanceSpec, PlannedMount
-from mows.instance_state import InstanceState, RateOf, eta_seconds, is_up
+from mows.instance_state import InstanceState
 from mows.mount import Mount, MountStatus
 from mows.mount_state import MountState
 

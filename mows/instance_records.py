@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from mows import logs
-from mows.instance_spec import Ignored, InstanceSpec, PlannedMount, ReadyWhen
+from mows.instance_choices import ReadyWhen
+from mows.instance_spec import Ignored, InstanceSpec, PlannedMount
 from mows.mount_spec import MountSpec
 
 log = logging.getLogger(__name__)

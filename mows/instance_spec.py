@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from mows.instance_choices import ReadyWhen
 from mows.mount_spec import MountSpec
-
-
-class ReadyWhen(StrEnum):
-    """What the caller calls ready. The values are part of the REST interface."""
-
-    MOUNTED = "mounted"
-    """Files can be read."""
-    WARM = "warm"
-    """All files were put into the cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,10 @@ from mows.errors import (
 )
 from mows.instance import Instance, OwnedMount
 from mows.instance_ends import Clocks, InstanceEnds
+from mows.instance_eta import RateOf
 from mows.instance_records import InstanceRecord, InstanceRecords
 from mows.instance_spec import InstanceSpec, PlannedMount, mount_id
-from mows.instance_state import LEAVING, InstanceState, RateOf
+from mows.instance_state import LEAVING, InstanceState
 from mows.mounts import Mounts
 from mows.threads import to_the_end
 

@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from mows.api.models import Duration, Model, Mount, WorkFailure
-from mows.eas import Writable
-from mows.instance_spec import ReadyWhen
+from mows.instance_choices import ReadyWhen, Writable
 from mows.instance_state import InstanceState
 
 LARGEST_PID = (1 << 22) - 1

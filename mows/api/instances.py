@@ -13,7 +13,8 @@ from mows.api.mounts import UNMOUNT_WAIT_SECONDS, Wait
 from mows.api.services import Services
 from mows.eas import Wishes, translate
 from mows.instance import Instance, InstanceStatus, MountFailure
-from mows.instance_spec import InstanceSpec, ReadyWhen
+from mows.instance_choices import ReadyWhen
+from mows.instance_spec import InstanceSpec
 from mows.instance_state import InstanceState
 from mows.instances import Instances
 
