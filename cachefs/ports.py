@@ -57,6 +57,33 @@ class Origin(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What reads waited for, in seconds, while bytes that they asked for were not in the cache."""
+
+    origin: float = 0.0
+    """The bytes were on their way from the origin."""
+    peers: float = 0.0
+    """They were on their way from a peer."""
+    disk: float = 0.0
+    """They had come, and were written to the cache, or were compared with their hash."""
+    queued: float = 0.0
+    """Nothing was under way: for want of a free slot, or in a pause after a failure."""
+
+    def __add__(self, other: Waited) -> Waited:
+        return Waited(
+            self.origin + other.origin, self.peers + other.peers, self.disk + other.disk, self.queued + other.queued
+        )
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.origin + self.peers + self.disk + self.queued
+
+
+NOT_WAITED = Waited()
+
+
 class ReadReply(Protocol):
     """The one answer to one read request. One of its methods is called until it has answered, from any thread.
 
@@ -76,6 +103,10 @@ class ReadReply(Protocol):
 
     def error(self, errno: int) -> bool:
         """Answer with a positive errno. False when nobody waited for it any more, so that no read has failed."""
+        ...
+
+    def waited(self, waited: Waited) -> None:
+        """Tell, beside the answer, what the read waited for. Not called for one that did not wait."""
         ...
 
 

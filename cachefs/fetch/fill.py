@@ -124,12 +124,15 @@ class _Progress:
 
     def _write(self, part: memoryview) -> None:
         """The sink is opened with the first bytes in hand: by then the origin may have told the object's checksum."""
-        if self._sink is None:
-            self._sink = self._job.open_sink(self.chunk)
-        self._sink.write(part)
         self._filled_bytes += len(part)
-        if self._filled_bytes == len(self._job.key.chunk_range(self.chunk)):
-            self._sink.commit()
+        whole = self._filled_bytes == len(self._job.key.chunk_range(self.chunk))
+        with self._job.span.storing():
+            if self._sink is None:
+                self._sink = self._job.open_sink(self.chunk)
+            self._sink.write(part)
+            if whole:
+                self._sink.commit()
+        if whole:
             self._landed()
 
     def _landed(self) -> None:

@@ -136,7 +136,7 @@ class Launcher:
 
     def _launch_peer(self, live: LiveBlob, span_plan: SpanPlan, now: float) -> None:
         span = self._begin(live, span_plan, now)
-        job = PeerJob(span, live.key, self._sink(live, span), self._landed(live), self._settings.attempt_seconds)
+        job = PeerJob(span, live.key, self._sink(live, span), self._landed(live, span), self._settings.attempt_seconds)
         self._run(live, span, job, partial(self._peer_ended, live, span))
 
     def _peer_ended(self, live: LiveBlob, span: Span, outcome: Outcome) -> None:
@@ -149,7 +149,7 @@ class Launcher:
         if kept is not None and live.flights.fetchable >> span.plan.chunks.start & 1:
             live.flights.begin(span.plan.chunks)
             won = self._begin(live, span.plan, now)
-            job = KeepJob(won, live.key, kept, self._sink(live, won), self._landed(live))
+            job = KeepJob(won, live.key, kept, self._sink(live, won), self._landed(live, span))
             self._run(live, won, job, partial(self._kept, live, won))
         elif not span.cancelled:
             self._aftermath.apply(live, self.lanes[live.authority], span, outcome, now)
@@ -157,7 +157,7 @@ class Launcher:
     def _launch_beside(self, live: LiveBlob, span_plan: SpanPlan, now: float) -> None:
         """Into memory: the chunk stays in the flight of the origin's span, which may write it at any moment."""
         span = self._begin(live, span_plan, now)
-        job = PeerJob(span, live.key, live.memory_sink, live.landed, self._settings.attempt_seconds)
+        job = PeerJob(span, live.key, live.memory_sink, partial(live.landed, span=span), self._settings.attempt_seconds)
         self._run(live, span, job, partial(self._beside_ended, live, span))
 
     def _beside_ended(self, live: LiveBlob, span: Span, outcome: Outcome) -> None:
@@ -167,7 +167,7 @@ class Launcher:
         kept = self._hedges.taken(span, landed=bool(outcome.landed))
         if kept is not None:
             won = self._begin(live, span.plan, now)
-            job = KeepJob(won, live.key, kept, live.memory_sink, live.landed)
+            job = KeepJob(won, live.key, kept, live.memory_sink, partial(live.landed, span=span))
             self._run(live, won, job, lambda _: None)
 
     def _hedge_ended(self, live: LiveBlob, span: Span, job: HedgeJob, outcome: Outcome) -> None:
@@ -211,12 +211,12 @@ class Launcher:
         span = self._begin(live, span_plan, now)
         job: Job
         if span_plan.verify:
-            job = VerifyJob(span, live.verify, self._landed(live))
+            job = VerifyJob(span, live.verify, self._landed(live, span))
         else:
             lane.started(span_plan.cost_bytes)
             self._shared.origin_started(span)
             sink = self._sink(live, span)
-            job = FillJob(span, live.info, live.key, sink, self._landed(live), self._settings.attempt_seconds)
+            job = FillJob(span, live.info, live.key, sink, self._landed(live, span), self._settings.attempt_seconds)
         self._run(live, span, job, partial(self._ended, live, lane, span))
 
     def _ended(self, live: LiveBlob, lane: Lane, span: Span, outcome: Outcome) -> None:
@@ -258,6 +258,8 @@ class Launcher:
     def _over(self, live: LiveBlob, span: Span, outcome: Outcome, ended: Callable[[Outcome], None]) -> None:
         self.spans.discard(span)
         self._peer_memory_bytes -= span.plan.cost_bytes if span.plan.peer else 0
+        if outcome.error is not None:
+            live.lot.failed(range(outcome.landed.stop, span.plan.chunks.stop), span)
         ended(outcome)
         self._lives.drop(live)
         self._changed()
@@ -265,5 +267,8 @@ class Launcher:
     def _sink(self, live: LiveBlob, span: Span) -> Callable[[int], ChunkSink]:
         return live.memory_sink if live.bypassed else partial(live.store_sink, span.plan.client.origin)
 
-    def _landed(self, live: LiveBlob) -> Callable[[int], None]:
-        return partial(self._shared.landed, live) if self._shared.enabled and not live.bypassed else live.landed
+    def _landed(self, live: LiveBlob, span: Span) -> Callable[[int], None]:
+        """What is done with a chunk that landed; `span` is where its readers waited for it."""
+        if self._shared.enabled and not live.bypassed:
+            return partial(self._shared.landed, live, span)
+        return partial(live.landed, span=span)

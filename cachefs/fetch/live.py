@@ -19,6 +19,7 @@ from cachefs.fetch.fill import ChunkSink
 from cachefs.fetch.flights import Flights
 from cachefs.fetch.overflow import Overflow, OverflowWriter
 from cachefs.fetch.parked import ParkedRead, Parking, ParkingLot
+from cachefs.fetch.span import Span
 from cachefs.fetch.statistics import Counters
 from cachefs.ports import Origin, ReadReply
 from cachefs.store import Blob, ChunkState, Store, WrittenAlready
@@ -159,9 +160,9 @@ class LiveBlob:
         """Verify a suspect chunk. Blocks."""
         return self.blob is not None and self.blob.verify(chunk)
 
-    def landed(self, chunk: int) -> None:
-        """`chunk` was published: answer the reads that waited for it."""
-        ready, abandoned = self.lot.landed(chunk)
+    def landed(self, chunk: int, span: Span | None = None) -> None:
+        """`chunk`, which `span` brought, was published: answer the reads that waited for it."""
+        ready, abandoned = self.lot.landed(chunk, span)
         for read in ready:
             self.answer(read)
         for read in abandoned:
@@ -174,13 +175,17 @@ class LiveBlob:
         elif not self.serve(read.span, read.reply):
             self._park_again(read)
             return
-        self._counters.waited(time.monotonic() - read.parked_at, failed=False)
+        now = time.monotonic()
+        read.reply.waited(read.all_waited(now))
+        self._counters.waited(now - read.parked_at, failed=False)
 
     def fail(self, read: ParkedRead, error: BaseException) -> None:
         """Answer a read with the errno of `error`, and log it. One that nobody waits for any more has not failed."""
-        waited_seconds = time.monotonic() - read.parked_at
+        now = time.monotonic()
+        waited_seconds = now - read.parked_at
         if not read.reply.error(errno_of(error)):
             return
+        read.reply.waited(read.all_waited(now))
         self._counters.waited(waited_seconds, failed=True)
         log_failed_read(self.info.uri, read.span.start, error, waited_seconds, mount=read.client.mount)
 

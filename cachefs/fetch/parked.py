@@ -10,12 +10,13 @@ exactly once.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from cachefs.fetch.span import Client
-from cachefs.ports import ReadReply
+from cachefs.fetch.span import Client, Span
+from cachefs.ports import NOT_WAITED, ReadReply, Waited
 from cachefs.types import ByteRange
 
 
@@ -31,6 +32,16 @@ class ParkedRead:
     """On the monotonic clock, like `parked_at`."""
     parts: dict[int, bytes] = field(default_factory=dict)
     """By chunk: the bytes of this read that only memory holds, copied when seen, because they may be gone later."""
+    waited: Waited = NOT_WAITED
+    """What it waited for so far, as far as a span that ended told it."""
+
+    def waited_for(self, span: Span, now: float) -> None:
+        """A chunk that it waits for landed with `span`, or did not, because that failed. By its owner of the moment."""
+        self.waited += span.waited(self.parked_at + self.waited.total, now)
+
+    def all_waited(self, now: float) -> Waited:
+        """What it waited for until now. For what is left, nothing was under way."""
+        return self.waited + Waited(queued=max(0.0, now - self.parked_at - self.waited.total))
 
 
 class Parking(Enum):
@@ -61,15 +72,27 @@ class ParkingLot:
                 return Parking.PARKED
         return Parking.READY
 
-    def landed(self, chunk: int) -> tuple[list[ParkedRead], list[ParkedRead]]:
-        """`chunk` is here: the reads that can be answered now, and those that never will. The caller answers them."""
+    def landed(self, chunk: int, span: Span | None = None) -> tuple[list[ParkedRead], list[ParkedRead]]:
+        """`chunk` is here: the reads that can be answered now, and those that never will. The caller answers them.
+
+        `span` brought it: what these reads waited for is known then.
+        """
         with self._lock:
             line = self._lines.pop(chunk, {})
+        if span is not None:
+            for read in line:
+                read.waited_for(span, time.monotonic())
         parked = [(read, self.park(read)) for read in line]
         return (
             [read for read, parking in parked if parking is Parking.READY],
             [read for read, parking in parked if parking is Parking.CLOSED],
         )
+
+    def failed(self, chunks: Iterable[int], span: Span) -> None:
+        """`span` did not bring these chunks: the reads that stand in line for them waited for it in vain."""
+        with self._lock:
+            for read in [read for chunk in chunks for read in self._lines.get(chunk, {})]:
+                read.waited_for(span, time.monotonic())
 
     def take(self, chunks: Iterable[int]) -> list[ParkedRead]:
         """All reads that stand in line for `chunks`. The caller answers them."""

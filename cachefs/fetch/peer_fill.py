@@ -44,8 +44,9 @@ class PeerJob:
             with closing(_opened(self.span, self.attempt_seconds)) as stream:
                 sink = self.open_sink(self.span.plan.chunks.start)
                 _copy(self.span, self.key, sink.write)
-                _compare(self.span, self.key, sink.digest(), stream.digest)
-                sink.commit()
+                with self.span.storing():
+                    _compare(self.span, self.key, sink.digest(), stream.digest)
+                    sink.commit()
         finally:
             if sink is not None:
                 sink.abort()
@@ -123,7 +124,8 @@ def _copy(span: Span, key: BlobKey, write: Callable[[memoryview], object]) -> No
         left -= len(piece)
         if left < 0:
             break
-        write(piece)
+        with span.storing():
+            write(piece)
     if left:
         raise PeerProtocolError(f"{_name(span, key)}: {abs(left)} bytes too {'few' if left > 0 else 'many'} came")
 

@@ -144,11 +144,11 @@ class SharedBlobs:
         if self._exchange:
             self._exchange.origin_ended(span.plan.blob, span.plan.chunks, outcome.landed, now - span.started_at)
 
-    def landed(self, live: LiveBlob, chunk: int) -> None:
-        """A chunk was published in the store: others may have it. On a fill thread."""
+    def landed(self, live: LiveBlob, span: Span, chunk: int) -> None:
+        """A chunk of `span` was published in the store: others may have it. On a fill thread."""
         assert self._exchange
         self._exchange.landed(live.blob_id, chunk)
-        live.landed(chunk)
+        live.landed(chunk, span)
 
     def lost(self, live: LiveBlob) -> None:
         """Chunks that were published are not there any more."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cachefs.ports import Origin
+from cachefs.ports import Origin, Waited
 from cachefs.sharing import ChunkStream, PeerChunk
 from cachefs.types import BlobId, Priority
 
@@ -51,6 +53,27 @@ class Span:
     """What a peer sends, once it began. Set once, by the fill thread."""
     heard_at: float = 0.0
     """When something came from the origin last. Set by the fill thread; on the loop's clock, like `started_at`."""
+    disk_seconds: float = 0.0
+    """What of its time went into the cache: writing, hashing, publishing. Set by the fill thread."""
+
+    def waited(self, since: float, now: float) -> Waited:
+        """What a read waited for between two moments, for bytes of this span."""
+        since = min(since, now)
+        began = min(max(since, self.started_at), now)
+        flown = now - began
+        disk = flown if self.plan.verify else min(flown, self.disk_seconds * flown / max(now - self.started_at, 1e-9))
+        if self.plan.peer is not None:
+            return Waited(peers=flown - disk, disk=disk, queued=began - since)
+        return Waited(origin=flown - disk, disk=disk, queued=began - since)
+
+    @contextmanager
+    def storing(self) -> Iterator[None]:
+        """Count the time inside as the disk's. On the fill thread."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.disk_seconds += time.monotonic() - began
 
     def silent_since(self, moment: float) -> bool:
         """Whether the origin was asked before `moment`, and nothing came from it since."""

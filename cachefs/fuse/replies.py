@@ -16,11 +16,12 @@ import logging
 import mmap
 import os
 import threading
+import time
 
 from cachefs.fuse import abi, codec
 from cachefs.fuse.device import Device
 from cachefs.fuse.statistics import Counters
-from cachefs.ports import Buffer
+from cachefs.ports import Buffer, Waited
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class Replies:
     def expect(self, unique: int) -> KernelReply:
         """The reply to a read that has just arrived."""
         self._unanswered.add(unique)
+        self._counters.times.arrived()
         return KernelReply(self, unique)
 
     def interrupt(self, unique: int) -> bool:
@@ -145,13 +147,20 @@ class Replies:
         if self._unanswered.take(unique):
             self._deliver(unique, memoryview(data))
 
+    def waited(self, waited: Waited) -> None:
+        """See `ReadReply.waited`."""
+        self._counters.times.waited(waited)
+
     def file(self, unique: int, fd: int, offset: int, length: int) -> OSError | None:
         """See `ReadReply.file`."""
         if not self._unanswered.take(unique):
             return None
         buffer = self._buffers.take()
         try:
-            self._deliver(unique, _pread(fd, buffer[:length], offset))
+            began = time.monotonic()
+            data = _pread(fd, buffer[:length], offset)
+            self._counters.times.read_file(time.monotonic() - began)
+            self._deliver(unique, data)
         except OSError as error:
             self._unanswered.add(unique)
             return error
@@ -169,6 +178,7 @@ class Replies:
         except OSError:
             _log.exception("fuse: an answer of %d bytes was refused", sum(map(len, parts)))
         finally:
+            self._counters.times.answered()
             self._unanswered.sent()
 
 
@@ -192,6 +202,10 @@ class KernelReply:
     def error(self, errno: int) -> bool:
         """See `ReadReply.error`."""
         return self._replies.error(self._unique, errno)
+
+    def waited(self, waited: Waited) -> None:
+        """See `ReadReply.waited`."""
+        self._replies.waited(waited)
 
 
 def _pread(fd: int, buffer: memoryview, offset: int) -> memoryview:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cachefs.fuse.abi import Opcode
+from cachefs.fuse.read_times import NO_LOAD, LoadTimes, ReadTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,15 @@ class FuseStatistics:
     cached_opens: int
     passthrough_opens: int
     """Opens that the kernel serves by itself from the cache file."""
+    load: LoadTimes = NO_LOAD
+    """Where the time of the reads of the last load went, those that the kernel served by itself left out."""
 
 
 class Counters:
     """The counts behind `FuseStatistics`. Thread-safe."""
 
     def __init__(self) -> None:
+        self.times = ReadTimes()
         self._lock = threading.Lock()  # guards everything below
         self._requests: Counter[int] = Counter()
         self._delivered_reads = self._delivered_bytes = self._errors = 0
@@ -69,6 +73,7 @@ class Counters:
                 self._errors,
                 self._cached_opens,
                 self._passthrough_opens,
+                self.times.snapshot(),
             )
 
 

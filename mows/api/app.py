@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from mows.api import cache, debug, events, health, instances, mounts, node, page, prewarms, problems
+from mows.api import cache, debug, events, explain, health, instances, mounts, node, page, prewarms, problems
 from mows.api.audited import Audited
 from mows.api.middleware import BodyLimit, RequestId
 from mows.api.services import Services
@@ -16,7 +16,7 @@ def create_app(services: Services, *, local: bool = False) -> ASGIApp:
     app = FastAPI(title="MoWS", version=services.identity.version, docs_url=None, redoc_url=None)
     problems.install(app)
     v1 = APIRouter(prefix="/v1")
-    for topic in (mounts, instances, prewarms, cache, node, events):
+    for topic in (mounts, instances, prewarms, cache, node, events, explain):
         v1.include_router(topic.router(services))
     if local and services.debug is not None:
         v1.include_router(debug.router(services.debug))

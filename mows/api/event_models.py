@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mows.api.models import Cache, Model, Mount, Prewarm
 from mows.api.peer_models import Peers
+from mows.causes import Cause
 
 
 class NodeNow(Model):
@@ -40,6 +41,26 @@ class Fetching(Model):
     origins: list[OriginNow]
 
 
+class LoadBytes(Model):
+    """Bytes of one mount, since it was mounted."""
+
+    origin: int = Field(description="Fetched for it from the origin.")
+    peers: int = Field(description="Fetched for it from peers.")
+    delivered: int = Field(description="Handed to the kernel by the daemon, whether they had to be fetched or not.")
+
+
+class Explanation(Model):
+    """``GET /v1/mounts/{id}/explain``."""
+
+    id: str
+    elapsed_seconds: float = Field(description="From the first read of the load to its last answer.")
+    seconds: dict[Cause, float] = Field(description="What these seconds went into; their sum is `elapsed_seconds`.")
+    bound_by: Cause | None = Field(description="What took most of them. null: nothing was read through the daemon.")
+    sentence: str
+    bytes: LoadBytes
+    passthrough_opens: int = Field(description="Opens whose reads the kernel serves by itself, unseen by the daemon.")
+
+
 class RecentFailure(Model):
     """What went wrong lately. Equal ones in a row are one, with a count."""
 
@@ -61,6 +82,7 @@ class Snapshot(Model):
     cache: Cache
     fetching: Fetching
     mounts: list[Mount]
+    explanations: dict[str, Explanation] = Field(description="By mount id.")
     prewarms: list[Prewarm]
     peers: Peers
     failures: list[RecentFailure] = Field(description="The latest first.")

@@ -19,7 +19,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
 from mows import logs
-from mows.api import convert, event_models, peer_answers
+from mows.api import convert, event_models, explain, peer_answers
 from mows.api.services import Services
 from mows.errors import TooManyListeners
 
@@ -116,8 +116,8 @@ def router(services: Services, *, slow_seconds: float = SLOW_SECONDS) -> APIRout
         """The state of this node, about once a second, until the caller goes or the daemon stops.
 
         Events are called ``snapshot``; their data is one JSON document with the keys `at`, `monotonic_seconds`, `node`,
-        `cache`, `fetching`, `mounts`, `prewarms`, `peers` and `failures`, which are what the routes of these names
-        answer. 503 `too_many_listeners` when enough others listen.
+        `cache`, `fetching`, `mounts`, `explanations`, `prewarms`, `peers` and `failures`; what routes of these names
+        answer is the same. 503 `too_many_listeners` when enough others listen.
         """
         if snapshots.listeners >= MOST_LISTENERS:
             raise TooManyListeners(f"{MOST_LISTENERS} others listen to the events of this node")
@@ -129,7 +129,8 @@ def router(services: Services, *, slow_seconds: float = SLOW_SECONDS) -> APIRout
 
 async def snapshot(services: Services, monotonic_seconds: float) -> event_models.Snapshot:
     """Everything there is to say now. On the loop; what is slow is done on other threads."""
-    mounts = await asyncio.gather(*(mount.status() for mount in services.mounts.all()))
+    all_mounts = services.mounts.all()
+    mounts = await asyncio.gather(*(mount.status() for mount in all_mounts))
     prewarms = await asyncio.gather(*(job.status() for job in services.prewarms.all()))
     identity = services.identity
     return event_models.Snapshot(
@@ -145,6 +146,7 @@ async def snapshot(services: Services, monotonic_seconds: float) -> event_models
         cache=convert.cache(await services.cache.statistics(), identity.chunk_bytes),
         fetching=convert.fetching(services.fetching()),
         mounts=list(map(convert.mount, mounts)),
+        explanations={mount.mount_id: explain.answer(mount) for mount in all_mounts},
         prewarms=list(map(convert.prewarm, prewarms)),
         peers=peer_answers.peers(identity, services.peers()),
         failures=list(map(convert.recent_failure, services.failures())),

@@ -18,7 +18,7 @@ from cachefs.fetch import CachedFile, Fetcher, FetchSettings
 from cachefs.fetch.fill import ChunkSink
 from cachefs.fetch.span import Client
 from cachefs.origin.memory import MemoryOrigin
-from cachefs.ports import Buffer, Origin
+from cachefs.ports import Buffer, Origin, Waited
 from cachefs.sharing import Exchange
 from cachefs.store import Store, TierSettings
 from cachefs.types import BlobId, BlobKey, ByteRange, Deadline, ObjectInfo
@@ -38,6 +38,8 @@ class Reply:
     def __init__(self, *, wanted: bool = True) -> None:
         self._wanted = wanted
         self.answers: list[bytes | int] = []
+        self.spent: list[Waited] = []
+        """What was told of the waiting; one row at most. Told after the answer."""
         self._answered = threading.Event()
 
     def file(self, fd: int, offset: int, length: int) -> OSError | None:
@@ -53,6 +55,9 @@ class Reply:
     def error(self, errno: int) -> bool:
         self._add(errno)
         return self._wanted
+
+    def waited(self, waited: Waited) -> None:
+        self.spent.append(waited)
 
     def wait(self) -> bytes | int:
         """The one answer, once it has come."""

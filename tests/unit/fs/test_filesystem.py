@@ -13,7 +13,7 @@ import pytest
 from cachefs.errors import NoSpace
 from cachefs.fs import Account, MountedFileSystem, Snapshot, build_snapshot
 from cachefs.origin.memory import MemoryOrigin
-from cachefs.ports import Buffer, Origin, ReadReply
+from cachefs.ports import Buffer, Origin, ReadReply, Waited
 from cachefs.types import ROOT_INO, BlobId, BlobKey, ByteRange, Deadline, FileHandle, Ino, ObjectInfo
 
 
@@ -87,6 +87,9 @@ class Reply:
     def error(self, errno: int) -> bool:
         self.answers.append(errno)
         return True
+
+    def waited(self, waited: Waited) -> None:
+        pass
 
 
 class Stage:
