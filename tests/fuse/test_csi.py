@@ -117,9 +117,7 @@ def test_a_process_in_its_own_mount_namespace_reads_a_volume_that_is_published_l
         first, second = (inline(csi, kubelet, pod=Pod(uid=uid)) for uid in ("pod-1", "pod-2"))
         kubelet.publish(first)
         command = ["unshare", "--mount", "--propagation", "slave", sys.executable, "-c", READER]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as pod:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as pod:
             tell(pod, str(first.target / "model.bin"))
             assert line_of(pod) == DIGEST
             kubelet.publish(second)

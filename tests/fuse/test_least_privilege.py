@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.fuse.daemon_process import Home, Process, is_mounted, running
+from tests.fuse.test_keeper_daemon import Pair
 
 PROFILE = Path(__file__).parents[2] / "deploy" / "seccomp" / "mows.json"
 
+NO_CAPABILITY = ["setpriv", "--no-new-privs", "--bounding-set=-all"]
 CAPABILITIES = ["setpriv", "--no-new-privs", "--bounding-set=-all,+sys_admin"]
 READ_ONLY_ROOT = [
     *("unshare", "--mount", "--propagation", "unchanged", "sh", "-c"),
@@ -84,6 +87,21 @@ def test_the_seccomp_profile_is_enough(home: Home) -> None:
 def test_all_of_them_together(home: Home) -> None:
     with running(home, prefix=[*READ_ONLY_ROOT, *CAPABILITIES, *SECCOMP]) as process:
         works(process)
+
+
+def test_a_keeper_needs_none(home: Home) -> None:
+    pair = Pair(home, home.path / "keeper.sock")
+    home.sections = {"daemon": {"keeper": str(pair.socket)}, "fuse": {"passthrough": "off"}}
+    file = home.mounts / "m" / "weights.bin"
+    with pair.keeper(NO_CAPABILITY):
+        with running(home, prefix=CAPABILITIES) as first:
+            first.put_mount()
+            assert first.stop() == 0
+        assert is_mounted(home.mounts / "m")
+        with running(home, prefix=CAPABILITIES) as second:
+            assert file.read_bytes() == DATA
+            assert second.stop(signal.SIGINT) == 0
+    assert not is_mounted(home.mounts / "m")
 
 
 @pytest.mark.parametrize(
