@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "umount": "Unmount a directory or the mount of an id.",
         "prewarm": "Bring sources into the cache before anybody reads them.",
         "status": "Show the mounts, prewarms and peers of this node.",
+        "explain": "Say where the seconds of a load went, and what bound it.",
         "ls": "List what a source holds.",
         "cache": "Show the cache; pin, unpin, evict or verify its blobs.",
         "peers": "Show the peers of this node.",

@@ -101,6 +101,7 @@ BY_ERROR_CODE: Mapping[str, ExitCode] = MappingProxyType(
         "mount_path_in_use": ExitCode.CONFLICT,
         "blob_busy": ExitCode.CONFLICT,
         "too_many_prewarms": ExitCode.NODE,
+        "too_many_listeners": ExitCode.NODE,
         "invalid_storage": ExitCode.USAGE,
         "unsupported_storage": ExitCode.USAGE,
         "storage_writable": ExitCode.USAGE,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
-from mows.api import instance_models, models, peer_models
+from mows.api import event_models, instance_models, models, peer_models
 from mows.client.call import Body, Call, Stream, answer, is_gone, nothing, text
 
 BlobAction = Literal["pin", "unpin", "evict", "verify"]
@@ -50,6 +50,11 @@ def put_mount(mount_id: str, request: Body, *, wait_seconds: float = 0.0) -> Cal
     """Create a mount, or find the same one there already; answered as `mount` is. `request`: `models.MountRequest`."""
     path, params = _path("mounts", mount_id), _wait(wait_seconds)
     return Call("PUT", path, answer(models.Mount), params, request, extra_seconds=wait_seconds)
+
+
+def explanation(mount_id: str) -> Call[event_models.Explanation]:
+    """Where the seconds of its load went, and which one thing bound it."""
+    return Call("GET", f"{_path('mounts', mount_id)}/explain", answer(event_models.Explanation))
 
 
 def refresh_mount(mount_id: str) -> Call[models.Mount]:
@@ -105,6 +110,11 @@ def prewarm(prewarm_id: str) -> Call[models.Prewarm]:
 def prewarm_events(prewarm_id: str) -> Stream[models.Prewarm]:
     """The prewarm each time it has changed, until the daemon ends the stream."""
     return Stream(f"{_path('prewarms', prewarm_id)}/events", models.Prewarm)
+
+
+def events() -> Stream[event_models.Snapshot]:
+    """The whole state of the node about once a second, until it stops."""
+    return Stream("/v1/events", event_models.Snapshot)
 
 
 def cancel_prewarm(prewarm_id: str) -> Call[None]:

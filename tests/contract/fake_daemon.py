@@ -49,6 +49,7 @@ class FakeDaemon:
         self.mount_script: list[models.Mount] = []
         """What the next requests for a mount answer, one each; the last one for ever."""
         self.files_are_open = False
+        self.explanation: event_models.Explanation | None = None
         self.prewarms: dict[str, models.Prewarm] = {}
         self.prewarm_streams: list[Sequence[models.Prewarm] | Refusal] = []
         """What each stream of events tells before it ends, or why there is none."""
@@ -177,6 +178,11 @@ def build_app(fake: FakeDaemon) -> FastAPI:  # noqa: C901 - one small function p
     async def unmount(mount_id: str) -> Response:
         fake.mounts.pop(mount_id, None)
         return Response(status_code=202 if fake.files_are_open else 204)
+
+    @app.get("/v1/mounts/{mount_id}/explain")
+    async def explain(mount_id: str) -> event_models.Explanation:
+        assert fake.explanation is not None, "the test says what is answered"
+        return fake.explanation
 
     @app.get("/v1/prewarms")
     async def prewarms() -> models.PrewarmList:

@@ -11,8 +11,9 @@ import pytest
 
 from cli import main
 from cli.exit_codes import ExitCode
-from mows.api import models, peer_answers
+from mows.api import event_models, models, peer_answers
 from mows.api.services import NodeIdentity
+from mows.causes import Cause
 from mows.mount_state import MountState
 from tests.contract.fake_daemon import SOURCE, FakeDaemon, Refusal, blob, listing, mount, prewarm, serving
 from tests.unit.mows.peer_values import STATISTICS
@@ -123,6 +124,54 @@ class TestMount:
             f"note: 3 keys that no file system can show: `mows ls --hidden {SOURCE}` says why"
             in capsys.readouterr().err
         )
+
+
+class TestExplain:
+    FOUND = event_models.Explanation(
+        id="qwen3",
+        elapsed_seconds=10.0,
+        seconds=dict.fromkeys(Cause, 0.0) | {Cause.ORIGIN: 7.5, Cause.READER: 2.5},
+        bound_by=Cause.ORIGIN,
+        sentence="The origin bound it.",
+        bytes=event_models.LoadBytes(origin=2 << 30, peers=0, delivered=1 << 30),
+        passthrough_opens=2,
+    )
+
+    def test_says_where_the_seconds_went(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.mounts = {"qwen3": mount(MountState.MOUNTED)}
+        fake.explanation = self.FOUND
+        assert run("explain", "/models/qwen3") == ExitCode.OK
+        assert fake.requests[-1][:2] == ("GET", "/v1/mounts/qwen3/explain")
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split() for line in lines[:3]] == [
+            ["CAUSE", "TIME", "SHARE"],
+            ["origin", "7.5", "s", "75%"],
+            ["reader", "2.5", "s", "25%"],
+        ]
+        assert lines[7].split() == ["all", "10", "s"]
+        assert lines[8:] == [
+            "The origin bound it.",
+            "since it was mounted, 2.0 GiB came from the origin, 0 B from peers, 1.0 GiB were handed to readers",
+            "2 opens not counted: the kernel serves these by itself",
+        ]
+
+    def test_without_a_load_there_is_only_the_sentence(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake.mounts = {"qwen3": mount(MountState.MOUNTED)}
+        nothing = {"bound_by": None, "elapsed_seconds": 0.0, "sentence": "Nothing was read.", "passthrough_opens": 0}
+        fake.explanation = self.FOUND.model_copy(update=nothing)
+        assert run("explain", "qwen3") == ExitCode.OK
+        assert capsys.readouterr().out.splitlines()[0] == "Nothing was read."
+
+    def test_json_is_the_answer(self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+        fake.mounts = {"qwen3": mount(MountState.MOUNTED)}
+        fake.explanation = self.FOUND
+        run("explain", "qwen3", "--json")
+        assert json.loads(capsys.readouterr().out) == self.FOUND.model_dump(mode="json")
+
+    def test_nothing_there_is_not_found(self, run: Run) -> None:
+        assert run("explain", "/models/none") == ExitCode.NOT_FOUND
 
 
 class TestUmount:
