@@ -74,7 +74,8 @@ class Kubelet:
 
     def __init__(self, socket: Path, directory: Path) -> None:
         self.directory = directory
-        self._channel = grpc.insecure_channel(f"unix:{socket}")
+        # A channel of its own: others to this path may be waiting before they try again, since its last daemon died.
+        self._channel = grpc.insecure_channel(f"unix:{socket}", options=[("grpc.use_local_subchannel_pool", 1)])
         self.identity: Any = csi_pb2_grpc.IdentityStub(self._channel)
         self.node: Any = csi_pb2_grpc.NodeStub(self._channel)
 

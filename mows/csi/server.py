@@ -99,7 +99,7 @@ def _method(handle: Handle[Request, Answer], request_type: type[Request]) -> grp
 
     async def answer(request: Request, context: Context[Request, Answer]) -> Answer:
         volume = getattr(request, "volume_id", "")
-        with logs.bound(operation=f"csi {name}", **({"volume": volume} if volume else {})):
+        with logs.bound(**({"volume": volume} if volume else {})):  # the lines of the mount have it, too
             try:
                 return await handle(request, context.time_remaining())
             except Exception as error:  # noqa: BLE001 the border: logged, and told to the kubelet

@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from tests.fuse.daemon_process import Home, Process, is_mounted, running, unmount_below
-from tests.fuse.mounted import finish, line_of, python, tell
+from tests.fuse.mounted import child, finish, line_of, python, tell
 from tests.kubelet import Kubelet, Mode, Pod, Volume, refusal
 
 CONTENT = bytes(range(256)) * 16384
@@ -29,6 +29,15 @@ for line in sys.stdin:
             print(hashlib.md5(file.read()).hexdigest(), flush=True)
     except OSError as error:
         print(error.strerror, flush=True)
+"""
+SLOW_READER = """
+import hashlib, sys
+with open(sys.argv[1], "rb", buffering=0) as file:
+    digest = hashlib.md5(file.read(4096))
+    print("open", flush=True)
+    sys.stdin.readline()
+    digest.update(file.readall())
+print(digest.hexdigest())
 """
 DIGEST = python("import hashlib; print(hashlib.md5(bytes(range(256)) * 16384).hexdigest())").strip()
 
@@ -117,7 +126,9 @@ def test_a_process_in_its_own_mount_namespace_reads_a_volume_that_is_published_l
         first, second = (inline(csi, kubelet, pod=Pod(uid=uid)) for uid in ("pod-1", "pod-2"))
         kubelet.publish(first)
         command = ["unshare", "--mount", "--propagation", "slave", sys.executable, "-c", READER]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as pod:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as pod:
             tell(pod, str(first.target / "model.bin"))
             assert line_of(pod) == DIGEST
             kubelet.publish(second)
@@ -234,3 +245,38 @@ def test_a_persistent_volume_is_published_for_several_pods(csi: CsiHome) -> None
         assert not kubelet.stats(second).volume_condition.abnormal
         kubelet.unpublish(second)
         assert process.stop() == 0
+
+
+@contextmanager
+def keeper(socket: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", "mows.keeper", "--socket", str(socket)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert b"holds descriptors" in process.stderr.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_with_a_keeper_a_pod_reads_on_through_a_restart(csi: CsiHome, end: signal.Signals) -> None:
+    """SEMANTICS S40."""
+    socket = csi.home.path / "keeper.sock"
+    csi.home.sections |= {"daemon": {"keeper": str(socket)}, "fuse": {"passthrough": "off"}}
+    with keeper(socket), csi.daemon() as (first, kubelet):
+        volume = inline(csi, kubelet, refresh="0")
+        kubelet.publish(volume)
+        reader = child(SLOW_READER, volume.target / "model.bin")  # forking with it open would flush it, and wait
+        with reader:
+            assert line_of(reader) == "open"
+            first.stop(end)
+            with csi.daemon() as (second, again):
+                tell(reader)
+                assert finish(reader) == (0, DIGEST + "\n")
+                again.publish(volume)
+                assert "mows_mounts_adopted_total 1.0" in second.http.get("/metrics").text
+                assert not again.stats(volume).volume_condition.abnormal
+                again.unpublish(volume)
+                assert not volume.target.exists()
+                assert second.stop() == 0
