@@ -33,7 +33,7 @@ def emit_json(document: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 def _as_json(answer: BaseModel) -> dict[str, Any]:
-    """As the daemon sent it, fields that this version does not know included."""
+    """As the daemon sent it, but for fields that this version does not know."""
     return answer.model_dump(mode="json")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -43,11 +43,11 @@ def _wait(
     return method
 
 
-def _stream(make: Callable[P, Stream[M]]) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[M]]:
+def _stream(make: Callable[P, Stream[M]]) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[M, None]]:
     """A method that gives each event as it comes. Close it (`contextlib.aclosing`) to leave early."""
 
     @functools.wraps(make)
-    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[M]:
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[M, None]:
         return self.events_of(make(*args, **kwargs))
 
     return method
@@ -81,6 +81,8 @@ class AsyncClient:
     start_prewarm = _call(calls.start_prewarm)
     prewarm_events = _stream(calls.prewarm_events)
     events = _stream(calls.events)
+    pause_prewarm = _call(calls.pause_prewarm)
+    resume_prewarm = _call(calls.resume_prewarm)
     cancel_prewarm = _call(calls.cancel_prewarm)
     listing = _call(calls.listing)
     placement = _call(calls.placement)
@@ -129,7 +131,7 @@ class AsyncClient:
             answer: T = end.value
             return answer
 
-    async def events_of(self, stream: Stream[M]) -> AsyncIterator[M]:
+    async def events_of(self, stream: Stream[M]) -> AsyncGenerator[M, None]:
         """Each event as it comes, until the daemon ends the stream. Not tried again: ask anew where it matters."""
         headers = self.endpoint.headers()
         with translated(self.endpoint):

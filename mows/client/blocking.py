@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -41,11 +41,11 @@ def _wait(talk: Callable[Concatenate[Habits, P], Conversation[T]]) -> Callable[C
     return method
 
 
-def _stream(make: Callable[P, Stream[M]]) -> Callable[Concatenate[Client, P], Iterator[M]]:
-    """A method that gives each event as it comes. The connection ends with the iterator."""
+def _stream(make: Callable[P, Stream[M]]) -> Callable[Concatenate[Client, P], Generator[M, None, None]]:
+    """A method that gives each event as it comes. Close it (`contextlib.closing`) to leave early."""
 
     @functools.wraps(make)
-    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[M]:
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Generator[M, None, None]:
         return self.events_of(make(*args, **kwargs))
 
     return method
@@ -79,6 +79,8 @@ class Client:
     start_prewarm = _call(calls.start_prewarm)
     prewarm_events = _stream(calls.prewarm_events)
     events = _stream(calls.events)
+    pause_prewarm = _call(calls.pause_prewarm)
+    resume_prewarm = _call(calls.resume_prewarm)
     cancel_prewarm = _call(calls.cancel_prewarm)
     listing = _call(calls.listing)
     placement = _call(calls.placement)
@@ -125,7 +127,7 @@ class Client:
             answer: T = end.value
             return answer
 
-    def events_of(self, stream: Stream[M]) -> Iterator[M]:
+    def events_of(self, stream: Stream[M]) -> Generator[M, None, None]:
         """Each event as it comes, until the daemon ends the stream. Not tried again: ask anew where it matters."""
         knock(self.endpoint)
         headers = self.endpoint.headers()

@@ -94,9 +94,9 @@ def text(reply: Reply) -> str:
 
 
 def decoded(model: type[M], body: bytes) -> M:
-    """`body` as a `model`; fields that this version does not know are kept. Raises NotMows."""
+    """`body` as a `model`; fields that this version does not know are left out. Raises NotMows."""
     try:
-        return model.model_validate_json(body, extra="allow")
+        return model.model_validate_json(body, extra="ignore")
     except ValidationError as error:
         document(body)  # says it better when it is no JSON at all
         wrong = error.errors(include_url=False, include_input=False)[0]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
-from mows.api import event_models, instance_models, models, peer_models
+from mows.api import event_models, instance_models, models, peer_models, prewarm_models
 from mows.client.call import Body, Call, Stream, answer, is_gone, nothing, text
 
 BlobAction = Literal["pin", "unpin", "evict", "verify"]
@@ -92,29 +92,39 @@ def delete_instance(instance_id: str, *, wait_seconds: float | None = None) -> C
     return _release(_path("instances", instance_id), wait_seconds)
 
 
-def prewarms() -> Call[models.PrewarmList]:
+def prewarms() -> Call[prewarm_models.PrewarmList]:
     """All prewarms the daemon remembers."""
-    return Call("GET", "/v1/prewarms", answer(models.PrewarmList))
+    return Call("GET", "/v1/prewarms", answer(prewarm_models.PrewarmList))
 
 
-def start_prewarm(request: Body) -> Call[models.Prewarm]:
-    """Begin to fill the cache. `request`: `models.PrewarmRequest`. Not sent again once the daemon may have it."""
-    return Call("POST", "/v1/prewarms", answer(models.Prewarm), body=request, repeatable=False)
+def start_prewarm(request: Body) -> Call[prewarm_models.Prewarm]:
+    """Begin to fill the cache. `request`: a `PrewarmRequest`. Not sent again once the daemon may have it."""
+    return Call("POST", "/v1/prewarms", answer(prewarm_models.Prewarm), body=request, repeatable=False)
 
 
-def prewarm(prewarm_id: str) -> Call[models.Prewarm]:
+def prewarm(prewarm_id: str) -> Call[prewarm_models.Prewarm]:
     """One prewarm."""
-    return Call("GET", _path("prewarms", prewarm_id), answer(models.Prewarm))
+    return Call("GET", _path("prewarms", prewarm_id), answer(prewarm_models.Prewarm))
 
 
-def prewarm_events(prewarm_id: str) -> Stream[models.Prewarm]:
+def prewarm_events(prewarm_id: str) -> Stream[prewarm_models.Prewarm]:
     """The prewarm each time it has changed, until the daemon ends the stream."""
-    return Stream(f"{_path('prewarms', prewarm_id)}/events", models.Prewarm)
+    return Stream(f"{_path('prewarms', prewarm_id)}/events", prewarm_models.Prewarm)
 
 
 def events() -> Stream[event_models.Snapshot]:
     """The whole state of the node about once a second, until it stops."""
     return Stream("/v1/events", event_models.Snapshot)
+
+
+def pause_prewarm(prewarm_id: str) -> Call[prewarm_models.Prewarm]:
+    """Fetch nothing more for it until it is resumed; what it has stays, with its room and its lease."""
+    return Call("POST", f"{_path('prewarms', prewarm_id)}/pause", answer(prewarm_models.Prewarm))
+
+
+def resume_prewarm(prewarm_id: str) -> Call[prewarm_models.Prewarm]:
+    """Go on with it."""
+    return Call("POST", f"{_path('prewarms', prewarm_id)}/resume", answer(prewarm_models.Prewarm))
 
 
 def cancel_prewarm(prewarm_id: str) -> Call[None]:

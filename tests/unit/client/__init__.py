@@ -1,0 +1,1 @@
+"""The client of the REST API: what it decides, without any I/O."""
