@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cachefs.errors import InvalidSource
 from cachefs.fetch import FetchSettings
 from cachefs.fuse import MountOptions
 from cachefs.origin import CredentialSettings, NasSettings, OriginSettings, Source
 from cachefs.store import TierSettings
-from mows.config import Config, CredentialSection, NasSection, OriginRule, rule_for
+from mows.config import Config, CredentialSection, OriginRule, rule_for
 from mows.mount import MountSettings
 
 PASSTHROUGH = {"auto": None, "on": True, "off": False}
@@ -58,14 +60,14 @@ def origin_settings(config: Config, source: Source) -> OriginSettings:
     if rule is None:
         return OriginSettings()
     try:
-        return _origin_settings(rule)
+        return _origin_settings(rule, source)
     except ValueError as error:
         raise InvalidSource(
             f"origins: {rule.match}: {error}", hint="correct this entry of the configuration"
         ) from error
 
 
-def _origin_settings(rule: OriginRule) -> OriginSettings:
+def _origin_settings(rule: OriginRule, source: Source) -> OriginSettings:
     return OriginSettings(
         endpoint=rule.endpoint or "",
         region=rule.region or "",
@@ -76,7 +78,7 @@ def _origin_settings(rule: OriginRule) -> OriginSettings:
         idle_timeout_seconds=rule.idle_timeout,
         max_connections=rule.max_connections,
         symlink_roots=tuple(map(str, rule.symlink_roots)),
-        nas=_nas(rule.nas),
+        nas=_nas(rule, source),
         options=rule.options,
     )
 
@@ -94,5 +96,15 @@ def _credentials(section: CredentialSection) -> CredentialSettings:
     )
 
 
-def _nas(section: NasSection) -> NasSettings:
-    return NasSettings(mount_options=section.options, mount_timeout_seconds=section.timeout)
+def _nas(rule: OriginRule, source: Source) -> NasSettings:
+    section = rule.nas
+    directory = "" if section.directory is None else _inside(section.directory, rule.match, source)
+    return NasSettings(mount_options=section.options, mount_timeout_seconds=section.timeout, directory=directory)
+
+
+def _inside(directory: Path, match: str, source: Source) -> str:
+    """Where a NAS source is, when what `match` names is at `directory`."""
+    rest = source.authority.removeprefix(match.rstrip("/"))
+    if rest and not rest.startswith("/"):
+        raise ValueError(f"nas.directory: {match} does not end where a directory of {source.authority} ends")
+    return str(directory / rest.lstrip("/"))

@@ -51,6 +51,9 @@ def _open(
         return OssOrigin(bucket, endpoint, open_credentials(settings.credentials, faults, handed), settings)
     if source.scheme == "nas":
         server = source.authority.removeprefix("nas://").partition("/")[0]
+        if settings.nas.directory:
+            key_root, place = source.prefix.removesuffix("/"), Path(settings.nas.directory)
+            return PosixOrigin(Tree(source.authority, f"nas://{server}", key_root, place), settings.symlink_roots)
         return open_nas(server, source.prefix, settings.nas, state_dir, settings.symlink_roots)
     if source.scheme == "file":
         root = source.prefix.removesuffix("/")

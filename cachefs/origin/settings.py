@@ -85,6 +85,9 @@ class NasSettings:
     mount_timeout_seconds: float = field(
         default=30.0, metadata={"doc": "How long either command may take before it is killed."}
     )
+    directory: str = field(
+        default="", metadata={"doc": "Where the source is on this machine already. Empty: it is mounted for us."}
+    )
 
 
 @dataclass(frozen=True, slots=True)

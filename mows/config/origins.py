@@ -60,6 +60,11 @@ class NasSection:
         "instead of hanging in the kernel for ever.",
     )
     timeout: Seconds = setting(Seconds(30), doc="The most that mounting or unmounting may take.")
+    directory: Path | None = setting(
+        None,
+        doc="Where what `match` names, such as `nas://server/export/`, is mounted on this node already: it is read "
+        "there, and the daemon mounts nothing. null: the daemon mounts the source itself, with the two keys above.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

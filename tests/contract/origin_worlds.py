@@ -91,6 +91,19 @@ def nas(tmp_path: Path) -> Iterator[World]:
 
 
 @contextmanager
+def nas_in_place(tmp_path: Path) -> Iterator[World]:
+    """The node has mounted it already."""
+    directory = tmp_path / "mnt" / "m"
+    directory.mkdir(parents=True)
+    source = parse_source("nas://filer.example/export/m")
+    settings = OriginSettings(nas=NasSettings(directory=str(directory)))
+    origin = open_origin(source, settings, state_dir=tmp_path / "state")
+    put, remove = _files(directory, source.prefix)
+    yield World(origin, source.prefix, source.uri, put, remove)
+    origin.close()
+
+
+@contextmanager
 def _oss(tmp_path: Path, settings: OriginSettings) -> Iterator[World]:
     with OssServer(tmp_path) as server:
         server.create_bucket("models")
@@ -238,5 +251,5 @@ def fsspec_http(tmp_path: Path) -> Iterator[World]:
 
 
 _OBJECT_STORES = (memory, oss_v4, oss_v1, s3, web_etag, web_weak_etag, web_no_etag, webdav)
-_FILE_SYSTEMS = (posix, nas, fsspec_memory, fsspec_http)
+_FILE_SYSTEMS = (posix, nas, nas_in_place, fsspec_memory, fsspec_http)
 WORLDS = MappingProxyType({world.__name__: world for world in (*_OBJECT_STORES, *_FILE_SYSTEMS)})

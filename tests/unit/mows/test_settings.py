@@ -50,6 +50,10 @@ origins:
     symlink_roots: [/hub]
     nas: {options: ro, timeout: 4s}
     options: {key: value}
+  - match: "nas://mounted/export/"
+    nas: {directory: /mnt/nas}
+  - match: "nas://mounted/half"
+    nas: {directory: /mnt/half}
   - match: "s3://"
     credentials: {provider: ecs_ram_role, role: r, metadata_url: "http://127.0.0.1:2"}
 """
@@ -143,6 +147,7 @@ def test_origins() -> None:
     nas = settings.origin_settings(CONFIG, parse_source("nas://server/export"))
     assert (nas.nas.mount_options, nas.nas.mount_timeout_seconds) == ("ro", 4)
     assert (nas.symlink_roots, nas.options) == (("/hub",), {"key": "value"})
+    assert nas.nas.directory == ""
     role = settings.origin_settings(CONFIG, parse_source("s3://b/")).credentials
     assert (role.provider, role.role, role.metadata_url) == ("ecs_ram_role", "r", "http://127.0.0.1:2")
     assert settings.origin_settings(CONFIG, parse_source("gs://b/")) == OriginSettings()
@@ -154,3 +159,17 @@ def test_a_rule_that_cannot_work_names_itself() -> None:
     )
     with pytest.raises(InvalidSource, match="origins: oss://: idle_timeout"):
         settings.origin_settings(config, parse_source("oss://bucket/"))
+
+
+@pytest.mark.parametrize(
+    ("source", "directory"),
+    [("nas://mounted/export", "/mnt/nas"), ("nas://mounted/export/a/b/", "/mnt/nas/a/b"), ("nas://mounted/x", "")],
+)
+def test_a_nas_that_the_node_has_mounted_already(source: str, directory: str) -> None:
+    assert settings.origin_settings(CONFIG, parse_source(source)).nas.directory == directory
+
+
+def test_a_rule_for_half_a_name_has_no_directory() -> None:
+    assert settings.origin_settings(CONFIG, parse_source("nas://mounted/half/x")).nas.directory == "/mnt/half/x"
+    with pytest.raises(InvalidSource, match="does not end where a directory"):
+        settings.origin_settings(CONFIG, parse_source("nas://mounted/halfway"))
