@@ -6,8 +6,9 @@ PYTHON := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
 # Debian packages the tests use as a user would: the mount helper without CAP_SYS_ADMIN, programs that read a mount,
-# the directory of large fleets, the tool that builds the lab's networks, and a browser for the status page.
-TEST_PACKAGES  := fuse3 fio rsync redis-server iproute2 chromium
+# the directory of large fleets, the tool that builds the lab's networks, a browser for the status page,
+# and promtool for the alerts.
+TEST_PACKAGES  := fuse3 fio rsync redis-server iproute2 chromium prometheus
 BENCH_PACKAGES := fuse3 s3fs aria2 iproute2
 
 .PHONY: help
@@ -64,6 +65,8 @@ lock:  ## Resolve the dependencies again into the lock files (needs uv)
 	  --quiet --upgrade --output-file requirements.lock
 	uv pip compile pyproject.toml --extra dev --extra bench --extra engines --python-version 3.11 --no-header --no-annotate \
 	  --quiet --constraint requirements.lock --output-file requirements-engines.lock
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet \
+	  --constraint requirements.lock --output-file deploy/requirements.lock  # what the image contains
 	sed -i -E "/^(nvidia|cuda|triton)/d" requirements-engines.lock  # what torch wants of CUDA is its own affair
 
 .PHONY: proto

@@ -145,9 +145,13 @@ class Daemon(Child):
         document: dict[str, Any] = response.json() if response.content else {}
         return document
 
+    def metrics(self) -> str:
+        """All metrics, in Prometheus' text format."""
+        return self._request("GET", "/metrics").raise_for_status().text
+
     def metric(self, name: str, **labels: str) -> float:
         """Sum of all samples called `name` that have these labels; 0 when there is none."""
-        families = text_string_to_metric_families(self._request("GET", "/metrics").raise_for_status().text)
+        families = text_string_to_metric_families(self.metrics())
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
