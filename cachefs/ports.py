@@ -68,7 +68,7 @@ class Waited:
     disk: float = 0.0
     """They had come, and were written to the cache, or were compared with their hash."""
     queued: float = 0.0
-    """Nothing was under way: for want of a free slot, or in a pause after a failure."""
+    """Nothing was under way: for want of a free slot, of a peer that has the bytes, or in a pause after a failure."""
 
     def __add__(self, other: Waited) -> Waited:
         return Waited(

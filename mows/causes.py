@@ -17,6 +17,6 @@ class Cause(StrEnum):
     FUSE = "fuse"
     """Requests and bytes went between the kernel and the daemon."""
     WAITING = "waiting"
-    """Reads waited, and nothing was under way: no free slot, or a pause after a failure."""
+    """Reads waited, and nothing was under way here: no slot was free, no peer had the bytes yet, or a pause ran."""
     READER = "reader"
     """No read was in hand: the program that reads did something else."""

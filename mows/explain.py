@@ -30,8 +30,8 @@ SENTENCES: Mapping[Cause, str] = MappingProxyType(
         "A memory tier before the disk takes it out of the way.",
         Cause.FUSE: "The way through FUSE bound it: {share} of the time went between the kernel and the daemon. "
         "A file that is cached as a whole before it is opened is read by the kernel alone, where passthrough works.",
-        Cause.WAITING: "Waiting bound it: for {share} of the time reads waited and nothing was under way for them. "
-        "See the recent errors and `mows_origin_*` for throttling, pauses after failures and used up slots.",
+        Cause.WAITING: "Waiting bound it: for {share} of the time reads waited with nothing under way for them: "
+        "all slots were taken, the peer whose turn it is had no bytes yet, or the pause after a failure ran.",
         Cause.READER: "The reader bound it: for {share} of the time it asked for nothing. MoWS was faster than that.",
     }
 )

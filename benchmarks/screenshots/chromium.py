@@ -10,6 +10,7 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -39,7 +40,8 @@ class BrowserError(Exception):
 class Browser:
     """One browser with one page; ended by ``with``. `profile` is an empty directory for what it writes."""
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, prefix: Sequence[str] = ()) -> None:
+        """`prefix` are words before the command, to start it in another network."""
         program = shutil.which("chromium")
         if program is None:
             raise BrowserError("there is no chromium: apt-get install chromium")
@@ -48,7 +50,7 @@ class Browser:
         self._rest = b""
         self._number = 0
         self._events: list[dict[str, Any]] = []
-        command = [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [*prefix, program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         try:
             self._child = subprocess.Popen(
                 # The shell puts the pipes where the browser looks for them.

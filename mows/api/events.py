@@ -26,7 +26,7 @@ from mows.errors import TooManyListeners
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-MOST_BUSY_RATIO = 0.1
+MOST_BUSY_RATIO = 0.25
 MOST_LISTENERS = 16
 """Some people and their dashboards. Each costs a connection and the sending of some kilobytes a second."""
 

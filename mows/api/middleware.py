@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import logging
 import re
 import uuid
@@ -22,6 +24,13 @@ log = logging.getLogger(__name__)
 HEADER = b"x-request-id"
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Need no token: the kubelet's probes cannot carry a secret, and these two tell nothing."""
+
+PAGE_PATHS = frozenset({"/", "/v1/events"})
+"""What a browser reads for the status page. It can send the token only as a password, which it asks its user for; but
+it sends that along with whatever other sites make it ask for, too. So a password opens these two, to read, and no more.
+"""
+
+BASIC = 'Basic realm="MoWS: the token is the password", charset="UTF-8"'
 
 MOST_BODY_BYTES = 1 << 20
 """The longest honest body names blobs: 25,000 ids."""
@@ -135,10 +144,25 @@ class BearerToken:
         error = Unauthorized(f"{scope['method']} {scope['path']}: no bearer token, or a wrong one")
         logs.failure(log, "authorize", error, client=scope.get("client"))
         response = problem_of(error)
-        response.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["WWW-Authenticate"] = BASIC if _is_page(scope) else "Bearer"
         await response(scope, receive, send)
 
     async def _name(self, scope: Scope) -> str | None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        return await asyncio.to_thread(name_of, given.strip(), self._tokens) if kind.lower() == b"bearer" else None
+        given = sent_token(scope)
+        return None if given is None else await asyncio.to_thread(name_of, given, self._tokens)
+
+
+def sent_token(scope: Scope) -> bytes | None:
+    """What the caller says is its token; None: nothing."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+    if kind.lower() == b"bearer":
+        return given.strip()
+    if kind.lower() == b"basic" and _is_page(scope):
+        with contextlib.suppress(ValueError):  # no base64
+            return base64.b64decode(given, validate=True).partition(b":")[2]
+    return None
+
+
+def _is_page(scope: Scope) -> bool:
+    return scope["method"] in {"GET", "HEAD"} and scope["path"] in PAGE_PATHS
