@@ -4,7 +4,7 @@ A line has ``time``, ``action``, ``caller`` and, for a REST call, ``request_id``
 then what the action is about. `mows.api.audited` writes one for every REST call that changes something; parts that act
 without one (CSI, a lease that ends) call `record` themselves. Secrets are masked as in the log.
 
-A power cut may cost the last lines, because nothing waits for the disk; a crash of the daemon costs none.
+A power cut may cost the last lines, because they are not flushed to the disk; a crash of the daemon costs none.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class NoAudit:
 
     def record(self, action: str, caller: str, **fields: object) -> None:
         """See `Audit`."""
+
+
+NO_AUDIT = NoAudit()
+"""It has no state."""
 
 
 def _now() -> datetime:

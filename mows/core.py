@@ -22,6 +22,8 @@ from cachefs.ports import Origin
 from cachefs.store import Demoter, Store
 from cachefs.store.meta import read_boot_id
 from mows import logs, settings
+from mows.audit import NAME as AUDIT_NAME
+from mows.audit import Audit, AuditLog
 from mows.config import Config, rule_for
 from mows.eas import StorageSettings
 from mows.filling import Filler
@@ -61,6 +63,7 @@ class Core:
     faults: Faults | None
     operations: Operations
     redact: Redactor
+    audit: Audit
     recent: Callable[[], list[str]]
     """The last lines of the log."""
     failures: Callable[[], list[Failure]]
@@ -142,18 +145,21 @@ async def open_core(
         may_fill=may_fill,
     )
     mounts = Mounts(services, config.mounts.allowed_roots, policy.check)
+    audit = AuditLog(config.node.state_dir / AUDIT_NAME, redact=redact)
     instances = Instances(
         mounts,
         InstanceRecords(config.node.state_dir / INSTANCES_NAME, boot_id),
         StorageSettings(config.mounts.allowed_roots[0], functools.partial(_endpoint, config)),
         filler.rate,
         Clocks(wall=wall_clock),
+        audit,
     )
     return Core(
         config=config,
         faults=faults,
         operations=operations,
         redact=redact,
+        audit=audit,
         recent=recent.lines,
         failures=failures.rows,
         store=store,

@@ -15,8 +15,6 @@ from mows import logs
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken
 from mows.api.services import NodeIdentity, Services
-from mows.audit import NAME as AUDIT_NAME
-from mows.audit import AuditLog
 from mows.cache_admin import CacheAdmin
 from mows.config import Config
 from mows.core import Core
@@ -109,7 +107,7 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
         fetching=core.fetcher.statistics,
         failures=core.failures,
         peers=peer_report,
-        audit=AuditLog(config.node.state_dir / AUDIT_NAME, redact=core.redact),
+        audit=core.audit,
         debug=Debug(
             identity.node,
             identity.version,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cachefs.errors import CacheError
 from mows import logs
+from mows.audit import NO_AUDIT, Audit
 from mows.eas import StorageSettings
 from mows.errors import (
     InstanceConflict,
@@ -60,12 +61,15 @@ class Instances:
         storage: StorageSettings,
         rate_of: RateOf,
         clocks: Clocks,
+        audit: Audit = NO_AUDIT,
     ) -> None:
+        """`audit` hears of those that end by themselves; see `mows.audit` for the others."""
         self.storage = storage
         self._mounts = mounts
         self._records = records
         self._rate_of = rate_of
         self._clocks = clocks
+        self._audit = audit
         self._stays: dict[str, _Stay] = {}
         self._admission = asyncio.Lock()  # guards the checks that lead to a new instance: one at a time
         self._stopping = False
@@ -184,7 +188,7 @@ class Instances:
             raise
         if ends.reason:
             ends.close()
-            await self._let_go(instance_id, spec)
+            await self._release(instance_id, spec, ends)
             logs.event(log, "released", instance=instance_id, reason=ends.reason)
         else:
             self._start(Instance(instance_id, spec, mounts, self._rate_of), ends)
@@ -210,7 +214,7 @@ class Instances:
             raise MountConflict(f"mount {mount!r}: is there already, and of no instance")
 
     def _start(self, instance: Instance, ends: InstanceEnds) -> Instance:
-        take_down = functools.partial(self._let_go, instance.instance_id, instance.spec)
+        take_down = functools.partial(self._release, instance.instance_id, instance.spec, ends)
         task = asyncio.create_task(instance.run(take_down), name=f"instance {instance.instance_id}")
         stay = self._stays[instance.instance_id] = _Stay(instance, ends, task)
         task.add_done_callback(lambda _: self._ended(stay))
@@ -233,6 +237,12 @@ class Instances:
         if spec.lease_seconds is not None:
             stay.ends.lease(spec.lease_seconds)
             await self._record(instance_id, spec, stay.ends)
+
+    async def _release(self, instance_id: str, spec: InstanceSpec, ends: InstanceEnds) -> None:
+        if ends.reason is not None:
+            about = {"id": instance_id, "reason": ends.reason, "outcome": "ok"}
+            await asyncio.to_thread(functools.partial(self._audit.record, "instance delete", "mows", **about))
+        await self._let_go(instance_id, spec)
 
     async def _let_go(self, instance_id: str, spec: InstanceSpec) -> None:
         """Unmount everything, then forget it: a daemon that is killed in between goes on with the record."""

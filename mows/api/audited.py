@@ -32,7 +32,7 @@ HTTP_ERROR = 400
 
 
 class Audited:
-    """Records when the answer has been given, or will not be."""
+    """Records just before the end of the answer is sent, so that who has it can rely on the line; or that none came."""
 
     def __init__(self, app: ASGIApp, audit: Audit) -> None:
         self._app = app
@@ -48,14 +48,22 @@ class Audited:
         async def receive_and_keep() -> Message:
             return heard.request(await receive())
 
+        held_back: list[Message] = []  # the head of the answer: of one without a body, it is all that a caller sees
+
         async def send_and_keep(message: Message) -> None:
             heard.answer(message)
-            await send(message)
+            held_back.append(message)
+            if heard.whole:
+                await asyncio.to_thread(self._record, scope, heard)
+            if message["type"] != "http.response.start":
+                while held_back:
+                    await send(held_back.pop(0))
 
         try:
             await self._app(scope, receive_and_keep, send_and_keep)
         finally:
-            await asyncio.to_thread(self._record, scope, heard)
+            if not heard.whole:
+                await asyncio.to_thread(self._record, scope, heard)
 
     def _record(self, scope: Scope, heard: _Heard) -> None:
         """Not on the loop: it writes to the disk, and a body may have a megabyte."""
@@ -77,6 +85,8 @@ class _Heard:
         self.body = b""
         self.status: int | None = None
         self.answered = b""
+        self.whole = False
+        """Whether all of the answer was heard."""
 
     def request(self, message: Message) -> Message:
         if message["type"] == "http.request":  # `BodyLimit` sends it in one piece, and has measured it
@@ -86,7 +96,9 @@ class _Heard:
     def answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        elif len(self.answered) < MOST_ANSWER_BYTES:
+            return
+        self.whole = not message.get("more_body", False)
+        if len(self.answered) < MOST_ANSWER_BYTES:
             self.answered += message.get("body", b"")
 
 

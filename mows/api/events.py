@@ -109,7 +109,7 @@ def router(services: Services, *, slow_seconds: float = SLOW_SECONDS) -> APIRout
 
     @routes.get(
         "/events",
-        response_class=EventStream,
+        response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )
     async def events() -> EventStream:

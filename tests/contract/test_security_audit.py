@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 from collections.abc import AsyncIterator
@@ -10,9 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from mows.api.app import create_app
-from mows.api.audited import action_of, fields_of, outcome_of
+from mows.api.audited import Audited, action_of, fields_of, outcome_of
 from mows.api.middleware import BearerToken
 from peer.rpc.token_file import TokenFile
 from tests.contract.api_client import Api
@@ -129,3 +131,27 @@ def test_a_caller_cannot_make_a_line_long() -> None:
 
 def test_an_outcome_is_told_without_an_answer_too() -> None:
     assert [outcome_of(None, {}), outcome_of(204, {}), outcome_of(503, {})] == ["no answer", "ok", "503"]
+
+
+async def test_an_action_that_is_called_off_before_its_answer_is_recorded_too(kept: Kept) -> None:
+    works = asyncio.Event()
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        works.set()
+        await asyncio.Event().wait()
+
+    async def nothing() -> Message:
+        raise AssertionError("the body is not asked for")
+
+    async def nobody(_: Message) -> None:
+        raise AssertionError("there is no answer")
+
+    scope = {"type": "http", "method": "DELETE", "path": "/v1/mounts/m", "headers": []}
+    request = asyncio.create_task(Audited(app, kept)(scope, nothing, nobody))
+    await works.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert kept.rows == [
+        {"action": "umount", "caller": "unknown", "id": "m", "outcome": "no answer", "status": None},
+    ]

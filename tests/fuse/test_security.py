@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 from tests.fuse.daemon_process import Home, running
+from tests.fuse.node import BUCKET, eventually, running_node
 
 
 def test_what_is_not_allowed_is_neither_mounted_nor_prewarmed_nor_listed(tmp_path: Path) -> None:
@@ -41,3 +43,23 @@ def test_a_caller_on_the_socket_is_known_by_its_process(tmp_path: Path) -> None:
     assert (row["action"], row["caller"], row["id"], row["state"]) == (
         "mount", f"{os.getuid()}:{os.getpid()}", "m", "mounted",
     )  # fmt: skip
+
+
+def test_an_instance_that_ends_with_its_process_is_recorded_as_the_daemons_own_doing() -> None:
+    with running_node() as node, subprocess.Popen(["sleep", "infinity"]) as engine:
+        node.put("m/weights", b"bytes")
+        log = node.daemon.settings.directory / "state" / "audit.log"
+        storage = [{"mount_path": "/mnt", "oss": {"path": f"oss://{BUCKET}/m/", "readOnly": True}}]
+        try:
+            node.daemon.call("PUT", "/instances/i?wait=60", {"storage": storage, "mows": {"process": engine.pid}})
+        finally:
+            engine.kill()
+        eventually(lambda: len(log.read_text().splitlines()) == 2, "both lines")
+        begun, ended = map(json.loads, log.read_text().splitlines())
+    assert (begun["action"], begun["caller"], begun["storage"]) == (
+        "instance",
+        f"{os.getuid()}:{os.getpid()}",
+        ["/mnt"],
+    )
+    assert (ended["action"], ended["caller"], ended["id"]) == ("instance delete", "mows", "i")
+    assert ended["reason"] == "its process has ended"
