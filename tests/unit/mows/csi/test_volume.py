@@ -68,7 +68,7 @@ def test_whatever_is_asked_is_read_or_refused_by_name(
     try:
         read = publication(request, ["oss://"])
     except (VolumeError, ServiceError, SourceError) as error:
-        code = status_of(error)
+        code: grpc.StatusCode | None = status_of(error)
     else:
         assert read.spec.source.startswith("oss://")
         code = None
