@@ -281,7 +281,12 @@ What the origin refuses (wrong keys, clock skew) is 502, not 401 or 403: those s
 
 def http_status(error: BaseException) -> HTTPStatus:
     """The status an answer with this error has; 500 for what is not in the tree."""
-    for kind in type(error).__mro__:
-        if (status := HTTP_STATUS.get(kind)) is not None:
+    return status_of(type(error))
+
+
+def status_of(kind: type[BaseException]) -> HTTPStatus:
+    """As `http_status`, of all errors of a kind."""
+    for ancestor in kind.__mro__:
+        if (status := HTTP_STATUS.get(ancestor)) is not None:
             return status
     return HTTPStatus.INTERNAL_SERVER_ERROR

@@ -39,8 +39,9 @@ SOCKET_MODE = FileMode(0o660)
 RESERVED_PORTS = frozenset({8080, 9090})
 """Taken on every EAS node by the platform itself."""
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_SIZE = re.compile(rf"({_NUMBER})\s*([A-Za-z]+)")
+_DURATION_PART = re.compile(rf"({_NUMBER})\s*([a-z]+)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern}\s*)+")
 
 
@@ -62,7 +63,7 @@ def parse_seconds(value: object) -> Seconds:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
         return Seconds(float(value))
     if isinstance(value, str):
-        if re.fullmatch(r"\d+(\.\d+)?", value):
+        if re.fullmatch(_NUMBER, value):
             return Seconds(float(value))
         parts = _DURATION_PART.findall(value)
         if _DURATION.fullmatch(value.strip()) and all(unit in DURATION_UNITS for _, unit in parts):

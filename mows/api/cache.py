@@ -6,11 +6,16 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
+from cachefs.errors import SourceError
 from cachefs.store import BlobStatus
 from cachefs.types import BlobId
 from mows.api import convert, models
+from mows.api.openapi import fails_with
 from mows.api.services import Services
 from mows.cache_admin import Selection
+from mows.errors import BlobNotFound
+
+_REFUSALS = fails_with(BlobNotFound, SourceError, body=True)
 
 
 def router(services: Services) -> APIRouter:
@@ -18,32 +23,32 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/cache", tags=["cache"])
     cache = services.cache
 
-    @routes.get("")
+    @routes.get("", responses=fails_with())
     async def get_cache() -> models.Cache:
         """How full the tiers are, and what went wrong in them since the start."""
         return convert.cache(await cache.statistics(), services.identity.chunk_bytes)
 
-    @routes.get("/blobs")
+    @routes.get("/blobs", responses=fails_with())
     async def get_blobs() -> models.BlobList:
         """All blobs, the last used first."""
         return models.BlobList(blobs=[_blob(blob, cache.pinned_until(blob)) for blob in await cache.blobs()])
 
-    @routes.post("/pin")
+    @routes.post("/pin", responses=_REFUSALS)
     async def pin(body: models.BlobSelection) -> models.BlobResults:
         """Keep blobs until they are unpinned."""
         return convert.outcomes(await cache.pin(_selection(body)))
 
-    @routes.post("/unpin")
+    @routes.post("/unpin", responses=_REFUSALS)
     async def unpin(body: models.BlobSelection) -> models.BlobResults:
         """Undo pin. What a lease holds stays until it ends."""
         return convert.outcomes(await cache.unpin(_selection(body)))
 
-    @routes.post("/evict")
+    @routes.post("/evict", responses=_REFUSALS)
     async def evict(body: models.BlobSelection) -> models.BlobResults:
         """Remove blobs, but those that are open or pinned: these are answered as busy."""
         return convert.outcomes(await cache.evict(_selection(body)))
 
-    @routes.post("/verify")
+    @routes.post("/verify", responses=_REFUSALS)
     async def verify(body: models.BlobSelection) -> models.BlobResults:
         """Compare all bytes with their hashes. Wrong chunks are dropped and fetched again when they are needed."""
         return convert.outcomes(await cache.verify(_selection(body)))

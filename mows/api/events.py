@@ -20,6 +20,7 @@ from starlette.types import Message, Send
 
 from mows import logs
 from mows.api import convert, event_models, explain, peer_answers
+from mows.api.openapi import fails_with, streams
 from mows.api.services import Services
 from mows.errors import TooManyListeners
 
@@ -110,7 +111,10 @@ def router(services: Services, *, slow_seconds: float = SLOW_SECONDS) -> APIRout
     @routes.get(
         "/events",
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses={
+            **streams(event_models.Snapshot, "snapshot"),
+            **fails_with(TooManyListeners),
+        },
     )
     async def events() -> EventStream:
         """The state of this node, about once a second, until the caller goes or the daemon stops.

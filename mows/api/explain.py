@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from mows.api import event_models
+from mows.api.openapi import fails_with
 from mows.api.services import Services
+from mows.errors import MountNotFound
 from mows.explain import explain
 from mows.mount import Mount
 
@@ -14,7 +16,7 @@ def router(services: Services) -> APIRouter:
     """The routes of one daemon."""
     routes = APIRouter(prefix="/mounts", tags=["mounts"])
 
-    @routes.get("/{mount_id}/explain")
+    @routes.get("/{mount_id}/explain", responses=fails_with(MountNotFound))
     async def explain_mount(mount_id: str) -> event_models.Explanation:
         """Where the seconds of the mount's load went, and which one thing bound it, in a sentence.
 

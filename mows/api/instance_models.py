@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from mows.api.models import Duration, Model, Mount, WorkFailure
+from mows.api.fields import Duration
+from mows.api.models import Model, Mount, WorkFailure
 from mows.instance_choices import ReadyWhen, Writable
 from mows.instance_state import InstanceState
 

@@ -7,16 +7,42 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
+from cachefs.errors import MountError, SourceError
 from mows.api import convert
 from mows.api import instance_models as models
 from mows.api.mounts import UNMOUNT_WAIT_SECONDS, Wait
+from mows.api.openapi import Name, fails_with
 from mows.api.services import Services
 from mows.eas import Wishes, translate
+from mows.errors import (
+    InstanceConflict,
+    InstanceNotFound,
+    InvalidRequest,
+    InvalidStorage,
+    MountConflict,
+    MountPathInUse,
+    ProcessNotFound,
+    SourceNotAllowed,
+    TargetNotAllowed,
+)
 from mows.instance import Instance, InstanceStatus, MountFailure
 from mows.instance_choices import ReadyWhen
 from mows.instance_spec import InstanceSpec
 from mows.instance_state import InstanceState
 from mows.instances import Instances
+
+_REFUSALS = fails_with(
+    InvalidStorage,
+    SourceError,
+    SourceNotAllowed,
+    TargetNotAllowed,
+    MountError,
+    MountConflict,
+    MountPathInUse,
+    InstanceConflict,
+    ProcessNotFound,
+    body=True,
+)
 
 
 def router(services: Services) -> APIRouter:
@@ -24,15 +50,15 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/instances", tags=["instances"])
     instances = services.instances
 
-    @routes.get("")
+    @routes.get("", responses=fails_with())
     async def list_instances() -> models.InstanceList:
         """All instances, failed ones too."""
         documents = await asyncio.gather(*(_document(instances, instance) for instance in instances.all()))
         return models.InstanceList(instances=documents)
 
-    @routes.put("/{instance_id}", responses={201: {"model": models.Instance, "description": "Begun now"}})
+    @routes.put("/{instance_id}", responses={201: {"model": models.Instance, "description": "Begun now"}, **_REFUSALS})
     async def put_instance(
-        instance_id: str, body: models.InstanceRequest, response: Response, wait: Wait = 0.0
+        instance_id: Name, body: models.InstanceRequest, response: Response, wait: Wait = 0.0
     ) -> models.Instance:
         """Mount everything that the `storage` of a service names, or nothing of it.
 
@@ -48,14 +74,18 @@ def router(services: Services) -> APIRouter:
         await instance.settled(wait)
         return await _document(instances, instance)
 
-    @routes.get("/{instance_id}")
+    @routes.get("/{instance_id}", responses=fails_with(InstanceNotFound, InvalidRequest))
     async def get_instance(instance_id: str, wait: Wait = 0.0) -> models.Instance:
         """One instance; with `wait`, as soon as it is ready or has failed."""
         instance = instances.get(instance_id)
         await instance.settled(wait)
         return await _document(instances, instance)
 
-    @routes.delete("/{instance_id}", status_code=HTTPStatus.NO_CONTENT)
+    @routes.delete(
+        "/{instance_id}",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses={202: {"description": "Not gone yet"}, **fails_with(InvalidRequest)},
+    )
     async def delete_instance(instance_id: str, wait: Wait = UNMOUNT_WAIT_SECONDS) -> Response:
         """Unmount everything. 204: it is gone, or never was. 202: open files still keep it after `wait`."""
         gone = await instances.delete(instance_id, wait_seconds=wait)

@@ -7,14 +7,14 @@ known; it is never a stand-in for a number.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from mows.api.fields import LEASE_NEEDS_WARM, ONE_SELECTION, Duration, SourceText
 from mows.blob_result import Result
 from mows.mount_state import MountState
 from mows.prewarm_state import PrewarmState
-from mows.units import DURATION_HELP, parse_seconds
 
 
 class Model(BaseModel):
@@ -23,23 +23,16 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _duration(value: object) -> float:
-    try:
-        return parse_seconds(value)
-    except ValueError as error:
-        raise ValueError(f"{value!r} {error}; {DURATION_HELP}") from error
-
-
-Duration = Annotated[float, BeforeValidator(_duration, json_schema_input_type=float | str)]
-"""Seconds, or text such as ``2h``."""
-
-
 class MountRequest(Model):
     """The body of ``PUT /v1/mounts/{id}``."""
 
-    source: str = Field(examples=["oss://models/qwen3-32b/"])
+    model_config = ConfigDict(json_schema_extra=LEASE_NEEDS_WARM)
+
+    source: SourceText = Field(examples=["oss://models/qwen3-32b/"])
     mount_path: str = Field(examples=["/models/qwen3-32b"])
-    warm: bool = Field(default=False, description="Fill the cache with all files, and keep them there for `lease`.")
+    warm: StrictBool = Field(
+        default=False, description="Fill the cache with all files, and keep them there for `lease`."
+    )
     lease: Duration | None = Field(
         default=None,
         description="How long a warm mount's files stay pinned. null: `prewarm.lease` of the configuration.",
@@ -125,7 +118,7 @@ class MountList(Model):
 class PrewarmRequest(Model):
     """The body of ``POST /v1/prewarms``."""
 
-    sources: list[str] = Field(min_length=1, examples=[["oss://models/qwen3-32b/"]])
+    sources: list[SourceText] = Field(min_length=1, examples=[["oss://models/qwen3-32b/"]])
     lease: Duration | None = Field(
         default=None,
         description="How long the files stay pinned, from now. null: `prewarm.lease` of the configuration.",
@@ -156,9 +149,13 @@ class PrewarmList(Model):
 class BlobSelection(Model):
     """The body of ``POST /v1/cache/{pin,unpin,evict,verify}``: exactly one of the three."""
 
+    model_config = ConfigDict(json_schema_extra=ONE_SELECTION)
+
     blob_ids: list[str] | None = None
-    source: str | None = Field(default=None, description="All cached blobs of objects below this source.")
-    all: bool = Field(default=False, description="All cached blobs.")
+    source: SourceText | None = Field(
+        default=None, description="All cached blobs of objects below this source.", examples=["oss://models/qwen3-32b/"]
+    )
+    all: StrictBool = Field(default=False, description="All cached blobs.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> BlobSelection:

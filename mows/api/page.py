@@ -11,6 +11,7 @@ from importlib import resources
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
+from mows.api.openapi import fails_with
 from mows.api.services import Services
 
 
@@ -20,7 +21,7 @@ def router(services: Services) -> APIRouter:
     page = resources.files("mows.page").joinpath("index.html").read_text("utf-8")
     headers = page_headers(page)
 
-    @routes.get("/", response_class=PlainTextResponse, responses={200: {"content": {"text/html": {}}}})
+    @routes.get("/", response_class=PlainTextResponse, responses={200: {"content": {"text/html": {}}}, **fails_with()})
     async def first_page(request: Request) -> Response:
         """For people: the status page where `Accept` names ``text/html``, else a summary in plain text."""
         if "text/html" in request.headers.get("accept", ""):

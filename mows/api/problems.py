@@ -10,11 +10,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from cachefs.errors import CacheError, NoSpace
 from mows import logs
-from mows.api import convert
+from mows.api import convert, models
 from mows.errors import InvalidRequest, NotFound, http_status
 
 log = logging.getLogger(__name__)
@@ -22,7 +24,27 @@ log = logging.getLogger(__name__)
 ANSWERED = "mows.answered"
 """Key of the ASGI scope under which an unexpected error stands that was logged and answered already."""
 
+METHODS = ("DELETE", "GET", "POST", "PUT")
+"""Of this API."""
+
 MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(models.Model):
+    """A problem document: how every request fails."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Stable: for programs.")
+    hint: str = Field(description="The remedy: for people.")
+    retryable: bool = Field(
+        default=False, description="Whether the same request may succeed later without anybody changing anything."
+    )
+    in_the_way: list[models.InTheWay] = Field(
+        default_factory=list, description="For `no_space`: what is kept in the cache instead, the largest first."
+    )
 
 
 def problem(status: int, code: str, detail: str, hint: str, **more: object) -> JSONResponse:
@@ -64,12 +86,26 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """What the framework itself raises: an unknown route, a method that a route has not."""
+    """What the framework itself raises: an unknown route, a method that a route has not, a body that is no text."""
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return await _on_cache_error(request, InvalidRequest(f"the body: {error.detail}"))
     code = NotFound.code if error.status_code == HTTPStatus.NOT_FOUND else "http_error"
     response = problem(error.status_code, code, f"{_operation(request)}: {error.detail}", NotFound.default_hint)
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_methods_of(request))
     return response
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All that this path has. The framework names only those of the first route that it found there."""
+    routes = request.app.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:
