@@ -41,6 +41,10 @@ Reporter = Callable[[], list[Operation]]
 """Tells operations that somebody knows of anyhow, such as the reads that are parked. Any thread; quick."""
 
 
+Ended = Callable[[Operation, BaseException | None], None]
+"""Quick, and never raises."""
+
+
 def _nothing() -> Details:
     return {}
 
@@ -48,9 +52,13 @@ def _nothing() -> Details:
 class Operations:
     """All operations of one daemon. Any thread."""
 
-    def __init__(self, context: Callable[[], Details] = _nothing) -> None:
-        """`context` gives what is known where an operation begins, such as the mount: part of its details."""
+    def __init__(self, context: Callable[[], Details] = _nothing, ended: Ended | None = None) -> None:
+        """`context` gives what is known where an operation begins, such as the mount: part of its details.
+
+        `ended` is told of each operation that ends, with what it raised, on the thread that it ran on.
+        """
         self._context = context
+        self._ended = ended
         self._numbers = itertools.count(1)
         self._running: dict[int, Operation] = {}  # one key belongs to one operation: set and pop are atomic
         self._reporters: list[Reporter] = []
@@ -77,8 +85,14 @@ class Operations:
         began_at, number = time.monotonic(), next(self._numbers)
         deadline_at = None if seconds is None else began_at + seconds
         details = {**self._context(), **details}
-        self._running[number] = Operation(number, name, began_at, deadline_at, details, thread_id)
+        operation = self._running[number] = Operation(number, name, began_at, deadline_at, details, thread_id)
+        error: BaseException | None = None
         try:
             yield
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
             del self._running[number]
+            if self._ended is not None:
+                self._ended(operation, error)

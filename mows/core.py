@@ -47,6 +47,7 @@ from mows.sources import Lister
 from mows.state_dir import locked
 from mows.store_pins import StorePins
 from mows.tiers import look_after, open_store
+from mows.tracing import tracing
 from mows.watchdog import Watchdog
 from peer.tasks import running
 
@@ -96,7 +97,8 @@ async def open_core(
     Raises DaemonRunning, ConfigError, StoreError.
     """
     outer.enter_context(locked(config.node.state_dir))
-    redact, operations = Redactor(secrets_of(config)), Operations(logs.bound_fields)
+    redact = Redactor(secrets_of(config))
+    operations = Operations(logs.bound_fields, outer.enter_context(tracing(config, redact)))
     recent = outer.enter_context(logs.recent(redact))
     failures = outer.enter_context(recent_failures(redact))
     outer.enter_context(Watchdog(operations.running))

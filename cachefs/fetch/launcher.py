@@ -247,6 +247,8 @@ class Launcher:
         giver = {"peer": peer.peer} if peer else {"source": live.authority}
         name = "peer.read" if peer else "store.verify" if span.plan.verify else "origin.read"
         details = {"path": live.info.uri, "chunks": f"{chunks.start}-{chunks.stop}", **giver}
+        if mount := span.plan.client.mount:
+            details["mount"] = mount
         with self._operations.watched(name, self._settings.attempt_seconds, **details):
             return job.run()
 

@@ -16,6 +16,7 @@ from mows.config.sections import (
     NodeSection,
     PrewarmSection,
     TierSection,
+    TracingSection,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "PrewarmSection",
     "TierSection",
     "Tls",
+    "TracingSection",
     "load_config",
     "parse_config",
     "rule_for",

@@ -254,6 +254,18 @@ class LogSection:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingSection:
+    """Traces of loads, for people who have a collector anyhow."""
+
+    endpoint: str | None = setting(
+        None,
+        doc="OTLP over HTTP, for example `http://otel-collector:4318/v1/traces`: a span for each mount, each open, and "
+        "each request to an origin or a peer. Needs the extra `otel` (`pip install mows[otel]`). null: no traces, at "
+        "no cost.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """`mows.yaml`."""
 
@@ -269,6 +281,7 @@ class Config:
     csi: CsiSection = setting(factory=CsiSection, doc="")
     daemon: DaemonSection = setting(factory=DaemonSection, doc="")
     log: LogSection = setting(factory=LogSection, doc="")
+    tracing: TracingSection = setting(factory=TracingSection, doc="")
 
     def __post_init__(self) -> None:
         if self.mounts.drain >= self.daemon.stop_timeout:
