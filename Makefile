@@ -53,6 +53,10 @@ bench-faults: $(STAMP) test-packages  ## Restarts in mid-load, a model larger th
 	$(PYTHON) -m benchmarks.thrash
 	$(PYTHON) -m benchmarks.budget
 
+.PHONY: controller
+controller: $(STAMP) test-packages  ## The reference controller on two daemons: four instances, scaled, rolled, released (needs root)
+	$(PYTHON) -m benchmarks.controller
+
 MINUTES := 10
 
 .PHONY: chaos
