@@ -97,6 +97,7 @@ BY_ERROR_CODE: Mapping[str, ExitCode] = MappingProxyType(
         "invalid_request": ExitCode.USAGE,
         "request_too_large": ExitCode.USAGE,
         "target_not_allowed": ExitCode.USAGE,
+        "source_not_allowed": ExitCode.USAGE,
         "mount_conflict": ExitCode.CONFLICT,
         "mount_path_in_use": ExitCode.CONFLICT,
         "blob_busy": ExitCode.CONFLICT,

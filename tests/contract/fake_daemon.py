@@ -13,8 +13,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.middleware.base import RequestResponseEndpoint
 
-from mows.api import models, peer_models
+from mows.api import event_models, models, peer_models, prewarm_models
 from mows.mount_state import MountState
+from tests.certificates import Pair
 
 SOURCE = "oss://models/qwen3/"
 MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -50,8 +51,8 @@ class FakeDaemon:
         """What the next requests for a mount answer, one each; the last one for ever."""
         self.files_are_open = False
         self.explanation: event_models.Explanation | None = None
-        self.prewarms: dict[str, models.Prewarm] = {}
-        self.prewarm_streams: list[Sequence[models.Prewarm] | Refusal] = []
+        self.prewarms: dict[str, prewarm_models.Prewarm] = {}
+        self.prewarm_streams: list[Sequence[prewarm_models.Prewarm] | Refusal] = []
         """What each stream of events tells before it ends, or why there is none."""
         self.listing = listing()
         self.blobs: list[models.Blob] = []
@@ -61,6 +62,8 @@ class FakeDaemon:
         self.refusal: Refusal | None = None
         self.requests: list[tuple[str, str, dict[str, object]]] = []
         """Method, path with query, body."""
+        self.tokens: list[str] = []
+        """What stood in the header of those requests that had one."""
 
     def next_mount(self) -> models.Mount:
         """The next step of the script."""
@@ -88,7 +91,7 @@ def mount(state: MountState, *, local: int = 0, total: int = 2 << 30, **changes:
     return models.Mount.model_validate(fields | changes)
 
 
-def prewarm(state: str, *, local: int = 0, total: int = 2 << 30, **changes: object) -> models.Prewarm:
+def prewarm(state: str, *, local: int = 0, total: int = 2 << 30, **changes: object) -> prewarm_models.Prewarm:
     """A prewarm of SOURCE."""
     fields: dict[str, object] = {
         "id": "p1",
@@ -102,7 +105,7 @@ def prewarm(state: str, *, local: int = 0, total: int = 2 << 30, **changes: obje
         "error": None,
         "files": 9,
     }
-    return models.Prewarm.model_validate(fields | changes)
+    return prewarm_models.Prewarm.model_validate(fields | changes)
 
 
 def listing(*paths: str, **changes: object) -> models.Listing:
@@ -158,6 +161,7 @@ def build_app(fake: FakeDaemon) -> FastAPI:  # noqa: C901 - one small function p
         body = await request.json() if await request.body() else {}
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         fake.requests.append((request.method, path, body))
+        fake.tokens += request.headers.getlist("authorization")
         if fake.refusal is not None:
             return await refuse(request, fake.refusal)
         return await call_next(request)
@@ -185,11 +189,11 @@ def build_app(fake: FakeDaemon) -> FastAPI:  # noqa: C901 - one small function p
         return fake.explanation
 
     @app.get("/v1/prewarms")
-    async def prewarms() -> models.PrewarmList:
-        return models.PrewarmList(prewarms=list(fake.prewarms.values()))
+    async def prewarms() -> prewarm_models.PrewarmList:
+        return prewarm_models.PrewarmList(prewarms=list(fake.prewarms.values()))
 
     @app.post("/v1/prewarms", status_code=202)
-    async def start_prewarm() -> models.Prewarm:
+    async def start_prewarm() -> prewarm_models.Prewarm:
         return prewarm("pending")
 
     @app.get("/v1/prewarms/{prewarm_id}/events")
@@ -248,10 +252,19 @@ class _Server(uvicorn.Server):
 
 
 class Serving:
-    """The fake on `socket`, in a thread that ends with the block."""
+    """The fake on `socket`, or on a `port` with TLS, in a thread that ends with the block."""
 
-    def __init__(self, fake: FakeDaemon, socket: Path) -> None:
-        config = uvicorn.Config(build_app(fake), uds=str(socket), log_config=None, lifespan="off", ws="none")
+    def __init__(self, fake: FakeDaemon, socket: Path | None, *, port: int = 0, pair: Pair | None = None) -> None:
+        config = uvicorn.Config(
+            build_app(fake),
+            uds=str(socket) if socket else None,
+            port=port,
+            ssl_certfile=pair.cert if pair else None,
+            ssl_keyfile=pair.key if pair else None,
+            log_config=None,
+            lifespan="off",
+            ws="none",
+        )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, name="fake daemon")
 

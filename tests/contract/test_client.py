@@ -24,6 +24,7 @@ from mows.client import (
     WorkFailed,
 )
 from mows.mount_state import MountState
+from tests.certificates import Authority
 from tests.contract.fake_daemon import SOURCE, FakeDaemon, Refusal, Serving, mount, prewarm, serving
 
 Ask = Callable[..., Awaitable[Any]]
@@ -133,3 +134,18 @@ async def test_events_come_one_by_one_to_a_task(path: Path, fake: FakeDaemon) ->
         events = client.prewarm_events("p1")
         assert (await anext(events)).state == "warming"
         await events.aclose()
+
+
+async def test_over_tls_only_a_daemon_of_the_right_authority_gets_the_token(
+    kind: str, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    ours = Authority(tmp_path)
+    url, ca_file = f"https://127.0.0.1:{unused_tcp_port}", ours.cert
+    fake = FakeDaemon()
+    with Serving(fake, None, port=unused_tcp_port, pair=ours.sign("node-a")):
+        async with asking(kind, Endpoint(url=url, token="secret", ca_file=ca_file), NO_RETRIES) as ask:
+            assert (await ask("health")).node == "node-a"
+        async with asking(kind, Endpoint(url=url, token="secret"), NO_RETRIES) as ask:
+            with pytest.raises(DaemonUnreachable, match=r"(?i)certificate.verify.failed"):
+                await ask("health")
+    assert fake.tokens == ["Bearer secret"]
