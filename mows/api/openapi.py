@@ -60,7 +60,11 @@ def streams(model: type[BaseModel], *events: str) -> Answers:
         "contentMediaType": "application/json",
         "contentSchema": {"$ref": f"{_SCHEMAS}{model.__name__}"},
     }
-    event = {"type": "object", "required": ["event", "data"], "properties": {"event": {"enum": events}, "data": data}}
+    event = {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {"event": {"enum": sorted(events)}, "data": data},
+    }
     return {200: {"description": "Events, each as `schema` says", "content": {"text/event-stream": {"schema": event}}}}
 
 
@@ -110,7 +114,18 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
         }
     }
     document["security"] = [{_SCHEME: []}]
+    _leave_out_the_frameworks_own(document)
     for path in OPEN_PATHS & document["paths"].keys():
         for operation in document["paths"][path].values():
             operation["security"] = []
     return document
+
+
+def _leave_out_the_frameworks_own(document: dict[str, Any]) -> None:
+    """It says of all routes with parameters that these can be wrong, in a form that is not ours. Names cannot be."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if MEDIA_TYPE not in operation["responses"].get("422", {}).get("content", {MEDIA_TYPE: None}):
+                del operation["responses"]["422"]
