@@ -8,7 +8,8 @@ from cli.errors import Failure
 from cli.exit_codes import exit_code_of
 from cli.progress import Sample
 from mows.api import models
-from mows.api.models import Mount, Prewarm
+from mows.api.models import Mount
+from mows.api.prewarm_models import Prewarm
 from mows.client import Client, NotMows
 from mows.mount_state import is_settled
 from mows.prewarm_state import FINISHED

@@ -17,6 +17,9 @@
         ├── MountConflict    mount_conflict       a live mount has this id and another body
         ├── MountPathInUse   mount_path_in_use    a live mount of another id has this path
         ├── TooManyPrewarms  too_many_prewarms    retryable: enough others are under way or wait
+        ├── InvalidIndex     invalid_index        a safetensors index names shards that are not there, or is none
+        ├── WrongPrewarmState wrong_prewarm_state this prewarm has ended, and cannot be paused or resumed
+        ├── NoSuchNodes      no_such_nodes        `nodes` names none of this node's peers, or is no such choice
         ├── InvalidStorage   invalid_storage      an entry of `storage` cannot be understood
         │   ├── UnsupportedStorage unsupported_storage  an entry is of a kind that is not mounted here
         │   └── StorageWritable    storage_writable     an entry is to be written to
@@ -148,6 +151,27 @@ class TooManyListeners(ServiceError):
     default_hint = "close other status pages of this node; GET /v1/mounts answers without listening"
 
 
+class InvalidIndex(ServiceError):
+    """A safetensors index names shards that are not there, or is none."""
+
+    code = "invalid_index"
+    default_hint = "upload the missing shards, or name the directory instead of its index"
+
+
+class WrongPrewarmState(ServiceError):
+    """This prewarm has ended: there is nothing to pause or to resume."""
+
+    code = "wrong_prewarm_state"
+    default_hint = "start it again: what is in the cache already is not fetched again"
+
+
+class NoSuchNodes(ServiceError):
+    """`nodes` names none of this node's peers, or is no such choice."""
+
+    code = "no_such_nodes"
+    default_hint = "`mows peers` lists the nodes: write all, zone=NAME, or their names with commas"
+
+
 class InvalidStorage(ServiceError):
     """An entry of `storage` cannot be understood."""
 
@@ -263,6 +287,9 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         SourceNotAllowed: HTTPStatus.FORBIDDEN,
         MountConflict: HTTPStatus.CONFLICT,
         MountPathInUse: HTTPStatus.CONFLICT,
+        InvalidIndex: HTTPStatus.CONFLICT,
+        WrongPrewarmState: HTTPStatus.CONFLICT,
+        NoSuchNodes: HTTPStatus.UNPROCESSABLE_ENTITY,
         TooManyPrewarms: HTTPStatus.SERVICE_UNAVAILABLE,
         TooManyListeners: HTTPStatus.SERVICE_UNAVAILABLE,
         InvalidStorage: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from cachefs.errors import CacheError
+from cachefs.fetch.pace import Pace
 from cachefs.fs import Account
 from cachefs.ports import Origin
 from cachefs.types import ObjectInfo
@@ -30,10 +31,13 @@ class Filler:
         """Bytes per second that the last fill of some size had from this origin; None when there was none yet."""
         return self._rates.get(authority)
 
-    async def fill(self, files: Sequence[ObjectInfo], origin: Origin, account: Account) -> None:
+    async def fill(
+        self, files: Sequence[ObjectInfo], origin: Origin, account: Account, pace: Pace | None = None
+    ) -> None:
         """Return when every file is in the cache, in the order given as far as it can be told.
 
-        Raises the first CacheError that stopped a file; the others are cancelled then.
+        With a `pace` no rate is remembered: it says nothing about the origin. Raises the first CacheError that stopped
+        a file; the others are cancelled then.
         """
         landed = ByteCounter()
 
@@ -46,17 +50,17 @@ class Filler:
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(min(self._files_at_once, len(files))):
-                    workers.create_task(self._work(queue, origin, count))
+                    workers.create_task(self._work(queue, origin, count, pace))
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:
             elapsed, size_bytes = self._clock() - began, landed.counts(total=0, local=0).from_origin
-            if size_bytes >= MEASURABLE_BYTES and elapsed > 0:
+            if pace is None and size_bytes >= MEASURABLE_BYTES and elapsed > 0:
                 self._rates[origin.authority] = size_bytes / elapsed
 
-    async def _work(self, queue: Iterator[ObjectInfo], origin: Origin, account: Account) -> None:
+    async def _work(self, queue: Iterator[ObjectInfo], origin: Origin, account: Account, pace: Pace | None) -> None:
         for info in queue:
-            await self._cache.warm(info, origin, account=account)
+            await self._cache.warm(info, origin, account=account, pace=pace)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -26,6 +26,7 @@ from mows.peer_report import no_peers
 from mows.peer_settings import peer_settings
 from mows.placement import Inspector
 from mows.prewarm import PrewarmServices
+from mows.prewarm_records import PrewarmRecords
 from mows.prewarms import Prewarms
 from mows.readiness import check_ready
 from mows.server import serving
@@ -35,6 +36,8 @@ from peer.rpc.token_file import TokenFile
 from peer.tasks import running
 
 log = logging.getLogger(__name__)
+
+PREWARMS_NAME = "prewarms"
 
 HTTP_STOP_SECONDS = 2.0
 """For answers in progress. Streams end by themselves, and everything else waits at most for mounts, which are gone."""
@@ -56,6 +59,8 @@ async def open_front(
     core.may_fill.set()
     await stack.enter_async_context(running(core.pins.run(), "leases"))
     services = _services(core, peers)
+    stack.push_async_callback(services.prewarms.close)
+    await services.prewarms.restore()
     await asyncio.to_thread(check_api_files, config.api)
     unix = servers.enter_context(unix_socket(config.api.socket, config.api.socket_mode, config.api.socket_group))
     await servers.enter_async_context(
@@ -70,7 +75,6 @@ async def open_front(
             serving(guarded, tcp, tls=config.api.tls, stop_timeout_seconds=HTTP_STOP_SECONDS)
         )
     await _serve_csi(core, services, servers)
-    stack.push_async_callback(services.prewarms.close)
     stack.callback(services.stopping.set)
     logs.event(log, "started", node=config.node.id, socket=config.api.socket, listen=config.api.listen)
 
@@ -79,7 +83,16 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
     config, stopping = core.config, asyncio.Event()
     identity, peer_report = _identity(config), peers.statistics if peers else no_peers
     prewarms = Prewarms(
-        PrewarmServices(core.origins, core.lister, core.fetcher, core.filler, core.pins, operations=core.operations),
+        PrewarmServices(
+            core.origins,
+            core.lister,
+            core.fetcher,
+            core.filler,
+            core.pins,
+            operations=core.operations,
+            verify=core.store.verify,
+        ),
+        PrewarmRecords(config.node.state_dir / PREWARMS_NAME),
         lease_seconds=config.prewarm.lease,
         keep_finished_seconds=config.prewarm.keep_finished,
     )

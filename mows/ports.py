@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from cachefs.fetch.pace import Pace
 from cachefs.fs import Account, FileNode, Shown, Snapshot
 from cachefs.fuse.statistics import FuseStatistics
 from cachefs.origin import Source
@@ -27,9 +28,18 @@ class ObjectCache(Protocol):
         ...
 
     async def warm(
-        self, info: ObjectInfo, origin: Origin, *, account: Account, priority: Priority = Priority.PREWARM
+        self,
+        info: ObjectInfo,
+        origin: Origin,
+        *,
+        account: Account,
+        priority: Priority = Priority.PREWARM,
+        pace: Pace | None = None,
     ) -> None:
-        """Fetch what is missing. Raises the CacheError that stopped it; can be cancelled."""
+        """Fetch what is missing, from the origin no faster than `pace` says. Can be cancelled.
+
+        Raises the CacheError that stopped it.
+        """
         ...
 
 

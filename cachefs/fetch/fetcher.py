@@ -17,6 +17,7 @@ from cachefs.fetch.file import CachedFile, Following
 from cachefs.fetch.fill import FillThreads
 from cachefs.fetch.live import LiveBlob, LiveBlobs
 from cachefs.fetch.overflow import Overflow
+from cachefs.fetch.pace import Pace
 from cachefs.fetch.scheduler import Scheduler
 from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
@@ -154,9 +155,15 @@ class Fetcher:
     # ----------------------------------------------------------- on the loop
 
     async def warm(
-        self, info: ObjectInfo, origin: Origin, *, account: Account, priority: Priority = Priority.PREWARM
+        self,
+        info: ObjectInfo,
+        origin: Origin,
+        *,
+        account: Account,
+        priority: Priority = Priority.PREWARM,
+        pace: Pace | None = None,
     ) -> None:
-        """Return when every byte of `info` is in the store and checked.
+        """Return when every byte of `info` is in the store and checked. `pace` holds back requests to the origin.
 
         Shares flights with readers and other warm-ups; may be cancelled without harm to them. Raises the error that no
         retry would mend: OriginError, StoreError (there is no room), DeadlineExceeded (nothing arrived for
@@ -166,7 +173,7 @@ class Fetcher:
         try:
             if live.refusal is not None:
                 raise live.refusal
-            await self._complete(live, Client(origin, self._counted(account)), priority)
+            await self._complete(live, Client(origin, self._counted(account), pace=pace), priority)
         finally:
             self._lives.drop(live)
 

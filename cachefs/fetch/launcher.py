@@ -21,7 +21,7 @@ from cachefs.fetch.peer_fill import HedgeJob, KeepJob, PeerJob
 from cachefs.fetch.planner import Room, Wish, memory_share, plan
 from cachefs.fetch.settings import FetchSettings
 from cachefs.fetch.shared import SharedBlobs
-from cachefs.fetch.span import Span, SpanPlan
+from cachefs.fetch.span import Client, Span, SpanPlan
 from cachefs.fetch.wishes import Terms, tiers
 from cachefs.operations import Operations
 from cachefs.types import BlobId
@@ -198,10 +198,12 @@ class Launcher:
             marks = {live.blob_id: self._shared.origin_marks(live, now) for live in lives}
         else:
             marks = {live.blob_id: only(live.flights.marks, 0) for live in lives}  # to verify, at most
-        for span_plan in plan(found, marks, room):
+        open_now = [[wish for wish in tier if _may_ask(wish.client, now)] for tier in found]
+        for span_plan in plan(open_now, marks, room):
             live = by_id[span_plan.blob]
-            live.flights.begin(span_plan.chunks)
-            self._launch(live, lane, span_plan, now)
+            if _is_due(live, span_plan):
+                live.flights.begin(span_plan.chunks)
+                self._launch(live, lane, span_plan, now)
 
     def _memory_left(self, lane: Lane) -> int:
         others_bytes = self.in_flight_memory_bytes() - lane.memory_bytes
@@ -274,3 +276,16 @@ class Launcher:
         if self._shared.enabled and not live.bypassed:
             return partial(self._shared.landed, live, span)
         return partial(live.landed, span=span)
+
+
+def _may_ask(client: Client, now: float) -> bool:
+    """Whether anything may go out for this client; its pace decides of each request again."""
+    return client.pace is None or client.pace.opens_at() <= now
+
+
+def _is_due(live: LiveBlob, span_plan: SpanPlan) -> bool:
+    """Whether the pace of whoever wants it lets this request go out, which counts then. Verifying asks nobody."""
+    pace, chunks = span_plan.client.pace, span_plan.chunks
+    if pace is None or span_plan.verify:
+        return True
+    return pace.take(sum(len(live.key.chunk_range(chunk)) for chunk in chunks))

@@ -266,5 +266,6 @@ def _moments(live: LiveBlob) -> list[float]:
     """When something about `live` changes by itself."""
     moments = [read.expires_at for read in live.lot.reads()]
     moments += [warm.stalls_at for warm in live.warms]
+    moments += [warm.client.pace.opens_at() for warm in live.warms if warm.client.pace]
     resume = live.flights.next_resume()
     return [*moments, live.bypassed_until, *([] if resume is None else [resume])]

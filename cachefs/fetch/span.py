@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cachefs.fetch.pace import Pace
 from cachefs.ports import Origin, Waited
 from cachefs.sharing import ChunkStream, PeerChunk
 from cachefs.types import BlobId, Priority
@@ -23,6 +24,8 @@ class Client:
     account: Account
     mount: str = ""
     """The mount that asks, for the log; empty for what asks by itself."""
+    pace: Pace | None = None
+    """How fast it may ask the origin; None: as fast as can be."""
 
 
 @dataclass(frozen=True, slots=True)

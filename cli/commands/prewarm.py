@@ -14,7 +14,7 @@ from cli.output import emit_json, emit_line
 from cli.progress import reporter
 from cli.units import moment_text, size_text
 from cli.waiting import failure, wait_for_prewarm
-from mows.api.models import Prewarm
+from mows.api.prewarm_models import Prewarm
 from mows.client import Client
 
 

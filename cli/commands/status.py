@@ -11,7 +11,8 @@ from cli.commands.peers import summary
 from cli.options import Invocation, with_invocation
 from cli.output import emit_json, emit_line, emit_table
 from cli.units import duration_text, moment_text, size_text
-from mows.api.models import Mount, Prewarm
+from mows.api.models import Mount
+from mows.api.prewarm_models import Prewarm
 
 
 @click.command("status", help="Show the mounts, prewarms and peers of this node.")

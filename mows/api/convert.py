@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from cachefs.errors import CacheError, NoSpace
 from cachefs.fetch.statistics import FetchStatistics
 from cachefs.store import StoreStatistics
-from mows.api import event_models, models
+from mows.api import event_models, models, prewarm_models
 from mows.cache_admin import Outcome
 from mows.mount import MountStatus
 from mows.placement import Contents
-from mows.prewarm import PrewarmStatus
+from mows.prewarm_status import NodeStatus, PrewarmStatus
 from mows.progress import ByteCounts
 from mows.recent_failures import Failure
 
@@ -74,20 +75,35 @@ def mount(status: MountStatus) -> models.Mount:
     )
 
 
-def prewarm(status: PrewarmStatus) -> models.Prewarm:
-    """See `models.Prewarm`."""
-    return models.Prewarm(
+def prewarm(status: PrewarmStatus) -> prewarm_models.Prewarm:
+    """See `prewarm_models.Prewarm`."""
+    return prewarm_models.Prewarm(
         id=status.prewarm_id,
         sources=list(status.sources),
-        state=status.state,
-        percent=round(status.bytes.percent, 2) if status.files else None,
-        bytes=byte_counts(status.bytes),
-        bytes_per_second=status.bytes_per_second,
-        eta_seconds=status.eta_seconds,
-        warm_until=moment(status.warm_until),
-        error=failure(status.error),
-        files=status.files,
+        order=status.spec.order,
+        rate=status.spec.rate,
+        nodes=None if status.nodes is None else list(map(_prewarm_node, status.nodes)),
+        **_prewarm_part(status),
     )
+
+
+def _prewarm_node(part: NodeStatus) -> prewarm_models.PrewarmNode:
+    return prewarm_models.PrewarmNode(node=part.node, unheard=part.unheard, **_prewarm_part(part.status))
+
+
+def _prewarm_part(status: PrewarmStatus) -> dict[str, Any]:
+    return {
+        "state": status.state,
+        "percent": round(status.bytes.percent, 2) if status.files else None,
+        "bytes": byte_counts(status.bytes),
+        "bytes_per_second": status.bytes_per_second,
+        "eta_seconds": status.eta_seconds,
+        "eta_error_ratio": status.eta_error_ratio,
+        "corrupt_chunks": status.corrupt_chunks,
+        "warm_until": moment(status.warm_until),
+        "error": failure(status.error),
+        "files": status.files,
+    }
 
 
 def cache(statistics: StoreStatistics, chunk_bytes: int) -> models.Cache:

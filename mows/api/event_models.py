@@ -6,8 +6,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from mows.api.models import Cache, Model, Mount, Prewarm
+from mows.api.models import Cache, Model, Mount
 from mows.api.peer_models import Peers
+from mows.api.prewarm_models import Prewarm
 from mows.causes import Cause
 
 

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from mows.api.fields import LEASE_NEEDS_WARM, ONE_SELECTION, Duration, SourceText
 from mows.blob_result import Result
 from mows.mount_state import MountState
-from mows.prewarm_state import PrewarmState
 
 
 class Model(BaseModel):
@@ -113,37 +112,6 @@ class MountList(Model):
     """``GET /v1/mounts``."""
 
     mounts: list[Mount]
-
-
-class PrewarmRequest(Model):
-    """The body of ``POST /v1/prewarms``."""
-
-    sources: list[SourceText] = Field(min_length=1, examples=[["oss://models/qwen3-32b/"]])
-    lease: Duration | None = Field(
-        default=None,
-        description="How long the files stay pinned, from now. null: `prewarm.lease` of the configuration.",
-    )
-
-
-class Prewarm(Model):
-    """One prewarm."""
-
-    id: str
-    sources: list[str]
-    state: PrewarmState
-    percent: float | None
-    bytes: ByteCounts
-    bytes_per_second: float | None
-    eta_seconds: float | None
-    warm_until: datetime | None
-    error: WorkFailure | None
-    files: int
-
-
-class PrewarmList(Model):
-    """``GET /v1/prewarms``."""
-
-    prewarms: list[Prewarm]
 
 
 class BlobSelection(Model):

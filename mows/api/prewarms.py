@@ -1,4 +1,4 @@
-"""``/v1/prewarms``."""
+"""``/v1/prewarms``: begin, follow, pause and cancel. A prewarm outlives the daemon: see `mows.prewarm_records`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from cachefs.errors import NoSpace
-from mows.api import convert, models
+from mows.api import convert
+from mows.api import prewarm_models as models
+from mows.api.openapi import LISTING, fails_with, streams
 from mows.api.services import Services
-from mows.prewarm import Prewarm
+from mows.errors import InvalidIndex, NoSuchNodes, PrewarmNotFound, TooManyPrewarms, WrongPrewarmState
+from mows.prewarm_job import PrewarmJob
 from mows.prewarm_state import FINISHED
 
 EVENT_INTERVAL_SECONDS = 0.5
@@ -23,18 +26,25 @@ ADMISSION_SECONDS = 5.0
 """A listing of 10,000 objects takes 2 to 3 s."""
 
 
+_CHANGE_REFUSALS = fails_with(PrewarmNotFound, WrongPrewarmState)
+
+
 def router(services: Services) -> APIRouter:
     """The routes of one daemon."""
     routes = APIRouter(prefix="/prewarms", tags=["prewarms"])
     prewarms = services.prewarms
 
-    @routes.get("")
+    @routes.get("", responses=fails_with())
     async def list_prewarms() -> models.PrewarmList:
         """Running and lately finished prewarms, oldest first."""
         statuses = await asyncio.gather(*(job.status() for job in prewarms.all()))
         return models.PrewarmList(prewarms=list(map(convert.prewarm, statuses)))
 
-    @routes.post("", status_code=HTTPStatus.CREATED)
+    @routes.post(
+        "",
+        status_code=HTTPStatus.CREATED,
+        responses=fails_with(*LISTING, NoSpace, TooManyPrewarms, InvalidIndex, NoSuchNodes, body=True),
+    )
     async def post_prewarm(body: models.PrewarmRequest, response: Response) -> models.Prewarm:
         """Begin to fill the cache with all files of these sources.
 
@@ -42,7 +52,9 @@ def router(services: Services) -> APIRouter:
         to list than some seconds take, the answer does not wait for it, and the prewarm fails later. Some fill at the
         same time; those that wait for their turn are `queued`.
         """
-        job = prewarms.start(body.sources, body.lease)
+        job = prewarms.start(
+            prewarms.spec(body.sources, body.lease, order=body.order, rate=body.rate, verify=body.verify)
+        )
         try:
             await job.admitted(ADMISSION_SECONDS)
         except NoSpace:  # refused: there is no such prewarm
@@ -51,26 +63,47 @@ def router(services: Services) -> APIRouter:
         response.headers["Location"] = f"/v1/prewarms/{job.prewarm_id}"
         return convert.prewarm(await job.status())
 
-    @routes.get("/{prewarm_id}")
+    @routes.get("/{prewarm_id}", responses=fails_with(PrewarmNotFound))
     async def get_prewarm(prewarm_id: str) -> models.Prewarm:
         """One prewarm."""
         return convert.prewarm(await prewarms.get(prewarm_id).status())
 
-    @routes.delete("/{prewarm_id}", status_code=HTTPStatus.NO_CONTENT)
+    @routes.post("/{prewarm_id}/pause", responses=_CHANGE_REFUSALS)
+    async def pause_prewarm(prewarm_id: str) -> models.Prewarm:
+        """Fetch nothing more until it is resumed, also by the next daemon. Its room and its lease are kept."""
+        return convert.prewarm(await (await prewarms.pause(prewarm_id)).status())
+
+    @routes.post("/{prewarm_id}/resume", responses=_CHANGE_REFUSALS)
+    async def resume_prewarm(prewarm_id: str) -> models.Prewarm:
+        """Go on with it."""
+        return convert.prewarm(await (await prewarms.resume(prewarm_id)).status())
+
+    @routes.delete("/{prewarm_id}", status_code=HTTPStatus.NO_CONTENT, responses=fails_with())
     async def delete_prewarm(prewarm_id: str) -> None:
         """Cancel it if it runs, and end its lease. What is in the cache stays until it is evicted."""
         await prewarms.delete(prewarm_id)
 
-    @routes.get("/{prewarm_id}/events", response_class=StreamingResponse)
+    @routes.get(
+        "/{prewarm_id}/events",
+        response_class=StreamingResponse,
+        responses={
+            **streams(models.Prewarm, "progress", *FINISHED),
+            **fails_with(PrewarmNotFound),
+        },
+    )
     async def prewarm_events(prewarm_id: str) -> StreamingResponse:
-        """Progress as server-sent events: ``progress`` until one of ``warm``, ``failed`` or ``cancelled`` ends it."""
+        """Progress as server-sent events: ``progress`` until one of ``warm``, ``failed`` or ``cancelled`` ends it.
+
+        Each is the whole prewarm as GET answers it, at each change of its state and twice a second: whoever lost the
+        stream, as when the daemon is restarted, asks again and has missed nothing.
+        """
         events = _events(prewarms.get(prewarm_id), services.stopping)
         return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     return routes
 
 
-async def _events(job: Prewarm, stopping: asyncio.Event) -> AsyncIterator[str]:
+async def _events(job: PrewarmJob, stopping: asyncio.Event) -> AsyncIterator[str]:
     while not stopping.is_set():
         status = await job.status()
         finished = status.state in FINISHED

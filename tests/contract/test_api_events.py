@@ -37,7 +37,8 @@ def _document(event: str) -> dict[str, Any]:
 async def test_a_snapshot_says_what_the_other_routes_say(api: Api) -> None:
     await api.put_mount(warm=True)
     api.node.peers.statistics = STATISTICS
-    await api.post("/v1/prewarms", {"sources": [SOURCE]})
+    prewarm = await api.post("/v1/prewarms", {"sources": [SOURCE]})
+    await api.http.get(f"/v1/prewarms/{prewarm['id']}/events")  # to its end
     failure = Failure(1.0, "WARNING", "warm failed", "origin_denied", "check the keys", "m")
     services = dataclasses.replace(api.node.services, failures=lambda: [failure])
     document = json.loads(await Snapshots(services).latest())

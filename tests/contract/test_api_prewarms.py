@@ -55,6 +55,11 @@ async def test_from_post_to_warm(api: Api) -> None:
         "warm_until": "1970-01-01T02:16:40Z",
         "error": None,
         "files": 3,
+        "order": "engine",
+        "rate": None,
+        "eta_error_ratio": None,
+        "corrupt_chunks": None,
+        "nodes": None,
     }
     assert await api.get(f"/v1/prewarms/{started['id']}") == last
     assert await api.get("/v1/prewarms") == {"prewarms": [last]}
@@ -96,13 +101,33 @@ async def test_the_stream_ends_when_the_daemon_stops(api: Api) -> None:
     assert response.text == ""
 
 
+async def test_pause_and_resume(api: Api) -> None:
+    api.node.cache.gate.clear()
+    started = await api.post("/v1/prewarms", {"sources": [SOURCE], "rate": "200MB/s", "order": "size"})
+    assert (started["rate"], started["order"]) == (200e6, "size")
+    for _ in range(2):
+        await api.post(f"/v1/prewarms/{started['id']}/pause", None)
+    while (await api.get(f"/v1/prewarms/{started['id']}"))["state"] != "paused":
+        await api.node.prewarms.get(started["id"]).changed(30.0)
+    await api.post(f"/v1/prewarms/{started['id']}/resume", None)
+    api.node.cache.gate.set()
+    assert (await events(api, started["id"]))[-1][0] == "warm"
+    for verb in ("pause", "resume"):
+        problem(await api.http.post(f"/v1/prewarms/{started['id']}/{verb}"), 409, "wrong_prewarm_state")
+        problem(await api.http.post(f"/v1/prewarms/none/{verb}"), 404, "prewarm_not_found")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
         ({"sources": []}, 422, "invalid_request"),
         ({"sources": SOURCE}, 422, "invalid_request"),
         ({"sources": [SOURCE], "lease": "-1h"}, 422, "invalid_request"),
-        ({"sources": [SOURCE], "nodes": "all"}, 422, "invalid_request"),
+        ({"sources": [SOURCE], "node": "all"}, 422, "invalid_request"),
+        ({"sources": [SOURCE], "order": "random"}, 422, "invalid_request"),
+        ({"sources": [SOURCE], "rate": "fast"}, 422, "invalid_request"),
+        ({"sources": [SOURCE], "rate": 10}, 422, "invalid_request"),
+        ({"sources": ["memory://bucket/[z-a]"]}, 400, "invalid_source"),
         ({"sources": [SOURCE, "x"]}, 400, "invalid_source"),
     ],
 )

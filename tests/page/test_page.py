@@ -70,7 +70,7 @@ async def test_it_follows_without_being_loaded_again(site: Site, browser: Browse
 async def test_tiers_peers_prewarms_and_errors(site: Site, browser: Browser) -> None:
     site.node.peers.statistics = STATISTICS
     site.node.put_model()
-    job = site.node.prewarms.start([SOURCE], None)
+    job = site.node.prewarms.start(site.node.prewarms.spec([SOURCE]))
     await job.admitted(30.0)
     site.failures.append(Failure(1.0, "WARNING", "warm failed: 403", "origin_denied", "check the keys", "m", 3))
     await _look(browser, site)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cachefs.errors import EmptySource, InvalidSource, NoSpace
@@ -15,6 +17,12 @@ from tests.unit.mows.twins import SOURCE, Node
 pytestmark = pytest.mark.expects_warnings  # prewarms that fail are logged
 
 
+def start(prewarms: Prewarms, sources: list[str], lease_seconds: float | None, **wishes: Any) -> Prewarm:
+    job = prewarms.start(prewarms.spec(sources, lease_seconds, **wishes))
+    assert isinstance(job, Prewarm)
+    return job
+
+
 async def finished(job: Prewarm) -> Prewarm:
     while job.state not in FINISHED:
         await job.changed(30.0)
@@ -23,7 +31,7 @@ async def finished(job: Prewarm) -> Prewarm:
 
 async def test_a_prewarm_fills_the_cache_and_holds_it_for_its_lease(node: Node) -> None:
     files = node.put_model()
-    job = await finished(node.prewarms.start([SOURCE], 60.0))
+    job = await finished(start(node.prewarms, [SOURCE], 60.0))
     status = await job.status()
     assert (status.state, status.files, status.error) == (PrewarmState.WARM, 3, None)
     assert status.bytes == ByteCounts(total=30_002, local=30_002, from_origin=30_002)
@@ -37,7 +45,7 @@ async def test_a_prewarm_fills_the_cache_and_holds_it_for_its_lease(node: Node) 
 async def test_rate_and_time_left(node: Node) -> None:
     files = node.put_model()
     node.cache.gate.clear()
-    job = node.prewarms.start([SOURCE], None)
+    job = start(node.prewarms, [SOURCE], None)
     await node.cache.started.get()
     node.cache.resident.add(node.cache.blob_id(files["a.safetensors"]))
     node.clock.now += 4.0
@@ -49,27 +57,27 @@ async def test_rate_and_time_left(node: Node) -> None:
 
 async def test_sources_are_checked_at_once_and_counted_once(node: Node) -> None:
     with pytest.raises(InvalidSource):
-        node.prewarms.start([SOURCE, "nonsense"], None)
+        start(node.prewarms, [SOURCE, "nonsense"], None)
     assert node.prewarms.all() == []
     node.put_model()
-    job = await finished(node.prewarms.start([SOURCE, SOURCE.removesuffix("/")], None))
+    job = await finished(start(node.prewarms, [SOURCE, SOURCE.removesuffix("/")], None))
     assert (await job.status()).bytes.total == 30_002
 
 
 async def test_a_prewarm_that_fails_holds_nothing(node: Node) -> None:
     files = node.put_model()
     node.cache.failures[files["b.safetensors"].key] = NoSpace("full")
-    status = await (await finished(node.prewarms.start([SOURCE], None))).status()
+    status = await (await finished(start(node.prewarms, [SOURCE], None))).status()
     assert (status.state, str(status.error)) == (PrewarmState.FAILED, "full")
     assert node.cache.pinned == set()
-    status = await (await finished(node.prewarms.start(["memory://bucket/nothing/"], None))).status()
+    status = await (await finished(start(node.prewarms, ["memory://bucket/nothing/"], None))).status()
     assert isinstance(status.error, EmptySource)
 
 
 async def test_delete_cancels_and_ends_the_lease(node: Node) -> None:
     node.put_model()
     node.cache.gate.clear()
-    job = node.prewarms.start([SOURCE], None)
+    job = start(node.prewarms, [SOURCE], None)
     await node.cache.started.get()
     await node.prewarms.delete(job.prewarm_id)
     assert job.state is PrewarmState.CANCELLED
@@ -88,7 +96,7 @@ async def test_delete_ends_the_lease_that_an_earlier_process_left(node: Node) ->
 
 async def test_finished_prewarms_are_forgotten_after_a_while(node: Node) -> None:
     node.put_model()
-    job = await finished(node.prewarms.start([SOURCE], None))
+    job = await finished(start(node.prewarms, [SOURCE], None))
     node.clock.now += 59.0
     assert node.prewarms.all() == [job]
     node.clock.now += 2.0
@@ -97,16 +105,16 @@ async def test_finished_prewarms_are_forgotten_after_a_while(node: Node) -> None
 
 async def test_a_stopped_daemon_takes_no_prewarm_and_keeps_leases(node: Node) -> None:
     node.put_model()
-    await finished(node.prewarms.start([SOURCE], None))
+    await finished(start(node.prewarms, [SOURCE], None))
     await node.prewarms.close()
     assert len(node.cache.pinned) == 3
     with pytest.raises(Stopping):
-        node.prewarms.start([SOURCE], None)
+        start(node.prewarms, [SOURCE], None)
 
 
 async def test_the_oldest_records_go_when_there_are_many(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mows.prewarms.MOST_FINISHED", 2)
-    jobs = [await finished(node.prewarms.start([SOURCE], None)) for _ in range(4)]
+    jobs = [await finished(start(node.prewarms, [SOURCE], None)) for _ in range(4)]
     assert node.prewarms.all() == jobs[-2:]
 
 
@@ -119,14 +127,14 @@ async def test_prewarms_beyond_the_limit_wait_in_order_with_their_room_kept(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mows.prewarms.MOST_FILLING", 1)
-    prewarms = Prewarms(node.prewarm_services, lease_seconds=60.0, keep_finished_seconds=60.0)
+    prewarms = Prewarms(node.prewarm_services, node.prewarm_records, lease_seconds=60.0, keep_finished_seconds=60.0)
     node.put_model()
     node.cache.gate.clear()
-    first = prewarms.start([SOURCE], None)
+    first = start(prewarms, [SOURCE], None)
     await until(first, PrewarmState.WARMING)
     waiting = []
     for _ in range(3):
-        waiting.append(prewarms.start([SOURCE], None))
+        waiting.append(start(prewarms, [SOURCE], None))
         await until(waiting[-1], PrewarmState.QUEUED)
         await waiting[-1].admitted(30.0)
     assert node.cache.promised.keys() == {job.holder for job in (first, *waiting)}
@@ -149,7 +157,7 @@ async def test_the_room_of_a_prewarm_is_kept_until_it_fails(node: Node) -> None:
     files = node.put_model()
     node.cache.gate.clear()
     node.cache.failures[files["b.safetensors"].key] = NoSpace("full")
-    job = node.prewarms.start([SOURCE], None)
+    job = start(node.prewarms, [SOURCE], None)
     await node.cache.started.get()
     assert node.cache.promised.keys() == {job.holder}
     node.cache.gate.set()
@@ -161,9 +169,9 @@ async def test_more_than_so_many_are_refused(node: Node, monkeypatch: pytest.Mon
     monkeypatch.setattr("mows.prewarms.MOST_UNFINISHED", 1)
     node.put_model()
     node.cache.gate.clear()
-    job = node.prewarms.start([SOURCE], None)
+    job = start(node.prewarms, [SOURCE], None)
     with pytest.raises(TooManyPrewarms):
-        node.prewarms.start([SOURCE], None)
+        start(node.prewarms, [SOURCE], None)
     node.cache.gate.set()
     await finished(job)
-    await finished(node.prewarms.start([SOURCE], None))
+    await finished(start(node.prewarms, [SOURCE], None))

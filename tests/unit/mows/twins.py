@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cachefs.errors import CacheError, InvalidTarget
+from cachefs.fetch.pace import Pace
 from cachefs.fetch.statistics import FetchStatistics
 from cachefs.fs import Account, FileNode, Shown, Snapshot
 from cachefs.fuse import FuseStatistics
@@ -32,6 +33,7 @@ from mows.pins import Pins
 from mows.placement import Inspector
 from mows.ports import MountPlace
 from mows.prewarm import PrewarmServices
+from mows.prewarm_records import PrewarmRecords
 from mows.prewarms import Prewarms
 from mows.sources import Lister
 from peer.statistics import PeerStatistics
@@ -83,6 +85,7 @@ class MemoryCache:
     """Key of an object -> what warming or pinning it raises."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     warming: list[str] = field(default_factory=list)
+    paces: list[Pace | None] = field(default_factory=list)
     started: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     unpinned: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -96,8 +99,15 @@ class MemoryCache:
         return info.size_bytes if self.blob_id(info) in self.resident else 0
 
     async def warm(
-        self, info: ObjectInfo, origin: Origin, *, account: Account, priority: Priority = Priority.PREWARM
+        self,
+        info: ObjectInfo,
+        origin: Origin,
+        *,
+        account: Account,
+        priority: Priority = Priority.PREWARM,
+        pace: Pace | None = None,
     ) -> None:
+        self.paces.append(pace)
         self.warming.append(info.key)
         self.started.put_nowait(info.key)
         await self.gate.wait()
@@ -258,6 +268,7 @@ class Node:
     instances: Instances
     prewarms: Prewarms
     prewarm_services: PrewarmServices
+    prewarm_records: PrewarmRecords
     clock: Clock
     now: Clock
     services: Services
@@ -309,8 +320,11 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         filler.rate,
         Clocks(clock, now),
     )
-    prewarm_services = PrewarmServices(origins, lister, cache, filler, pins, clock)
-    prewarms = Prewarms(prewarm_services, lease_seconds=3600.0, keep_finished_seconds=60.0)
+    prewarm_services = PrewarmServices(origins, lister, cache, filler, pins, clock, verify=cache.verify)
+    prewarm_records = PrewarmRecords(directory / "prewarms")
+    prewarms = Prewarms(
+        prewarm_services, prewarm_records, lease_seconds=3600.0, keep_finished_seconds=60.0, wall_clock=now
+    )
     peers = MemoryPeers()
     observed = Observed("1.2.3", "node-a", "z1", cache.statistics, lambda: FETCH_STATISTICS, mounts, prewarms, peers)
     stopping = asyncio.Event()
@@ -338,6 +352,7 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
             instances,
             prewarms,
             prewarm_services,
+            prewarm_records,
             clock,
             now,
             services,
