@@ -1,6 +1,6 @@
 """``python -m benchmarks.screenshots``: takes docs/page-*.png during a scale-out in the lab. Needs root and chromium.
 
-Seven nodes start cold and warm one model from a slow origin; on the first one a program reads it at the same time. The
+Six nodes start cold and warm one model from a slow origin; on the first one a program reads it at the same time. The
 pictures show that node's page while the load is under way, and everything on them is as the daemon told it.
 """
 
@@ -26,7 +26,7 @@ WIDE, PHONE = (1180, 900), (360, 780)
 UNDER_WAY = "parseFloat(document.querySelector('#mounts .row b')?.innerText) > {percent}"
 SETTINGS = RunSettings(
     scenario="cold",
-    nodes=7,
+    nodes=6,
     link=parse_rate("100Mbit"),
     origin_total=parse_rate("100Mbit"),
     model_bytes=384 << 20,
