@@ -106,6 +106,7 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
         prewarms,
         peer_report,
         core.keeper_connected,
+        core.instances,
     )
     return Services(
         identity=identity,

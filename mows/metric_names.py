@@ -15,7 +15,7 @@ class Metric:
     """One metric. Counters run since the process, or what they are labelled with, began."""
 
     name: str
-    kind: Literal["gauge", "counter"]
+    kind: Literal["gauge", "counter", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
 
@@ -28,22 +28,47 @@ def _gauge(name: str, text: str, *labels: str) -> Metric:
     return Metric(f"mows_{name}", "gauge", text, labels)
 
 
+def _histogram(name: str, text: str, *labels: str) -> Metric:
+    return Metric(f"mows_{name}", "histogram", text, labels)
+
+
 def _counter(name: str, text: str, *labels: str) -> Metric:
     return Metric(f"mows_{name}_total", "counter", text, labels)
 
 
 BUILD_INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "node", "zone")
 MOUNTS = _gauge("mounts", "Mounts by state.", "state")
+INSTANCES = _gauge("instances", "Instances by state.", "state")
 MOUNTS_ADOPTED = _counter("mounts_adopted", "Mounts of an earlier daemon that went on without an error for readers.")
 KEEPER_CONNECTED = _gauge("keeper_connected", "Whether the keeper answers. 0: a crash now would end the mounts.")
 MOUNT_BYTES = _gauge("mount_bytes", "Bytes of all files that a mount shows.", "mount")
+MOUNT_INFO = _gauge("mount_info", "Always 1; the labels say what is mounted where.", "mount", "uri", "path")
 MOUNT_FETCHED = _counter(
     "mount_fetched_bytes", "Bytes fetched for a mount, by where they came from.", "mount", "source"
 )
+MOUNT_AMPLIFICATION = _gauge(
+    "mount_origin_amplification_ratio",
+    "Bytes fetched from the origin for a mount, over the bytes of its files. Above 1: some were fetched again.",
+    "mount",
+)
+MOUNT_WAITS = _histogram(
+    "mount_wait_seconds",
+    "What reads waited for, that found bytes missing: origin, peers, disk, or queued: nothing was under way for them.",
+    "mount",
+    "cause",
+)
 MOUNT_REFRESH_FAILURES = _counter("mount_refresh_failures", "Refreshes that failed and left the old listing.", "mount")
 PREWARMS = _gauge("prewarms", "Prewarms by state; finished ones until they are forgotten.", "state")
+PREWARM_ETA_ERROR = _gauge(
+    "prewarm_eta_error_ratio",
+    "Of the last prewarm that became warm: how far off the time left was after a tenth. 0.2: a fifth too long.",
+)
 
 FUSE_REQUESTS = _counter("fuse_requests", "Requests of the kernel, by operation.", "mount", "operation")
+FUSE_READS = _counter(
+    "fuse_reads", "Reads that the daemon answered with data; passthrough reads are none of its business.", "mount"
+)
+FUSE_WAITED_READS = _counter("fuse_waited_reads", "Reads that found bytes missing; all others were hits.", "mount")
 FUSE_DELIVERED = _counter(
     "fuse_delivered_bytes",
     "Bytes the daemon handed to the kernel; passthrough reads are none of its business.",
@@ -77,9 +102,14 @@ FETCH_WAIT_SECONDS = _counter("fetch_wait_seconds", "Time these waited in all.")
 FETCH_FAILED_READS = _counter("fetch_failed_reads", "Reads that waited and were answered with an error.")
 FETCH_RETRIES = _counter("fetch_retries", "Requests to origins that were made again.")
 FETCH_THROTTLES = _counter("fetch_throttles", "Answers of origins that asked to slow down.")
+FETCH_PEER_FAILURES = _counter("fetch_peer_failures", "Chunks that a peer did not bring; asked for elsewhere.")
+FETCH_CORRUPT_OBJECTS = _counter("fetch_corrupt_objects", "Whole objects that came with a wrong checksum.")
+FETCH_OVERFLOW_HITS = _counter("fetch_overflow_hits", "Chunks of reads answered from memory; no tier would take them.")
 FETCH_STORE_FAULTS = _counter("fetch_store_faults", "Chunks that no tier would take; served without the cache.")
 FETCH_PARKED = _gauge("fetch_parked_reads", "Reads that wait now.")
 FETCH_SPANS = _gauge("fetch_spans_in_flight", "Requests to origins in flight now.")
+FETCH_QUEUED = _gauge("fetch_chunks_queued", "Chunks missing from blobs in use that are not in flight.")
+FETCH_OVERFLOW_BYTES = _gauge("fetch_overflow_bytes", "Memory that chunks take that no tier would take.")
 FETCH_MEMORY = _gauge("fetch_in_flight_memory_bytes", "Memory that data in flight takes now.")
 ORIGIN_LIMIT = _gauge("origin_concurrency_limit", "Requests an origin should see at a time, as learned.", "origin")
 ORIGIN_RUNNING = _gauge("origin_requests_in_flight", "Requests at an origin now.", "origin")
@@ -123,12 +153,28 @@ _HEAD = """# Metrics
 Made by `python -m mows.metric_names`; do not edit by hand. `GET /metrics` answers in the Prometheus text format. Beside
 these there are the `process_*` metrics of the Prometheus client (memory, CPU, descriptors).
 
+How many there are: a mount has some 65 series, a peer 14, a tier 6, an origin 3; the rest together about 80. The id of
+a mount is for its maker to choose, and its series end with it: a controller should use one id for one model rather than
+make one up for each start. A pod with a volume of its own has a mount of its own. No label has the name of a file.
+
 | metric | kind | labels | meaning |
 |---|---|---|---|
 """
 
 _TAIL = """
 ## Often asked
+
+The share of reads that found everything in the cache:
+
+```promql
+1 - rate(mows_fuse_waited_reads_total[5m]) / rate(mows_fuse_reads_total[5m])
+```
+
+What readers wait for, in seconds of waiting a second:
+
+```promql
+sum by (mount, cause) (rate(mows_mount_wait_seconds_sum[5m]))
+```
 
 How often a byte left the origin, over all nodes that mount a source under one id without prewarming it (1.0: once for
 all of them together):

@@ -246,6 +246,7 @@ class Prewarm(PrewarmJob):
         self._error = error
         counts = await to_the_end(self._count)
         self._last = self._status(counts, state)
+        self.eta_error_ratio = self._last.eta_error_ratio
         self._infos = []  # a listing takes memory, and nobody needs it any more
         self._admitted.set()
         self._go(state)

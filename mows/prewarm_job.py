@@ -25,6 +25,8 @@ class PrewarmJob:
         self.paused = False
         self.finished_at: float | None = None
         """Monotonic; None while it runs."""
+        self.eta_error_ratio: float | None = None
+        """See `PrewarmStatus`. None while it runs."""
         self._clock = clock
         self._changed = asyncio.Event()  # set, and replaced, at each change
 

@@ -149,7 +149,7 @@ class Replies:
 
     def waited(self, waited: Waited) -> None:
         """See `ReadReply.waited`."""
-        self._counters.times.waited(waited)
+        self._counters.waited(waited)
 
     def file(self, unique: int, fd: int, offset: int, length: int) -> OSError | None:
         """See `ReadReply.file`."""

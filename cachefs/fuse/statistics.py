@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cachefs.fuse.abi import Opcode
 from cachefs.fuse.read_times import NO_LOAD, LoadTimes, ReadTimes
+from cachefs.fuse.wait_histogram import NO_WAITS, Histogram, WaitHistogram
+from cachefs.ports import Waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class FuseStatistics:
     """Opens that the kernel serves by itself from the cache file."""
     load: LoadTimes = NO_LOAD
     """Where the time of the reads of the last load went, those that the kernel served by itself left out."""
+    waited_reads: int = 0
+    """Reads that found bytes missing, and waited for them."""
+    waits: Mapping[str, Histogram] = field(default_factory=lambda: NO_WAITS)
+    """How long they waited, by what for; see `cachefs.ports.Waited`."""
 
 
 class Counters:
@@ -34,6 +41,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.times = ReadTimes()
+        self._waits = WaitHistogram()
         self._lock = threading.Lock()  # guards everything below
         self._requests: Counter[int] = Counter()
         self._delivered_reads = self._delivered_bytes = self._errors = 0
@@ -49,6 +57,11 @@ class Counters:
         with self._lock:
             self._delivered_reads += 1
             self._delivered_bytes += size_bytes
+
+    def waited(self, waited: Waited) -> None:
+        """A read has waited, and is answered."""
+        self.times.waited(waited)
+        self._waits.add(waited)
 
     def failed(self) -> None:
         """A request failed."""
@@ -74,6 +87,7 @@ class Counters:
                 self._cached_opens,
                 self._passthrough_opens,
                 self.times.snapshot(),
+                *self._waits.snapshot(),
             )
 
 

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cachefs.errors import OriginNotFound
+from cachefs.fuse.wait_histogram import Histogram
 from mows import metric_names
 from mows.api.app import create_app
 from mows.api.middleware import BearerToken
@@ -169,14 +170,41 @@ async def test_metrics_have_the_names_that_are_documented(api: Api) -> None:
         metric_names.ORIGIN_RUNNING,
         metric_names.ORIGIN_DOWN,
         metric_names.KEEPER_CONNECTED,
+        metric_names.PREWARM_ETA_ERROR,
     )
-    assert documented - ours == {metric.name for metric in absent}, "this node has no origins and no keeper"
+    assert documented - ours == {metric.name for metric in absent}, "this node has no origins, keeper and prewarm"
     samples = {(row.name, *row.labels.values()): row.value for family in families.values() for row in family.samples}
     assert samples["mows_mounts", "warm"] == 1
     assert samples["mows_mounts", "failed"] == 0
     assert samples["mows_mount_fetched_bytes_total", "m", "origin"] == 30_002
     assert samples["mows_fetched_bytes_total", "origin"] == 5
     assert samples["mows_peer_received_bytes_total", "node-b", "z1"] == 1 << 30
+    assert samples["mows_mount_info", "m", str(api.node.root / "m"), SOURCE] == 1
+    assert samples["mows_mount_origin_amplification_ratio", "m"] == 1
+    assert samples["mows_fuse_reads_total", "m"] == 1
+    assert samples["mows_mount_wait_seconds_bucket", "origin", "+Inf", "m"] == 0
+    assert samples["mows_instances", "ready"] == 0
+
+
+async def test_waits_are_told_by_what_they_were_for(api: Api) -> None:
+    await api.put_mount()
+    api.node.mounter.waits = {"origin": Histogram((1, 0, 2, 0, 0, 0, 1), 99.5)}
+    families = text_string_to_metric_families((await api.http.get("/metrics")).text)
+    (family,) = (family for family in families if family.name == metric_names.MOUNT_WAITS.name)
+    assert family.type == "histogram"
+    buckets = [row.value for row in family.samples if row.name.endswith("_bucket")]
+    assert buckets == [1, 1, 3, 3, 3, 3, 4]
+    assert {row.name: row.value for row in family.samples}["mows_mount_wait_seconds_sum"] == 99.5
+
+
+async def test_the_last_prewarm_that_became_warm_tells_how_good_its_estimate_was(api: Api) -> None:
+    name = metric_names.PREWARM_ETA_ERROR.name
+    for _ in range(3):
+        await api.post("/v1/prewarms", {"sources": [SOURCE]})
+    assert name not in (await api.http.get("/metrics")).text
+    first, second, _ = api.node.prewarms.all()
+    first.eta_error_ratio, second.eta_error_ratio = 0.5, -0.125
+    assert f"{name} -0.125\n" in (await api.http.get("/metrics")).text
 
 
 async def test_metrics_without_peers_have_none_of_theirs(api: Api) -> None:

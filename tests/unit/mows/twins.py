@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from cachefs.fetch.pace import Pace
 from cachefs.fetch.statistics import FetchStatistics
 from cachefs.fs import Account, FileNode, Shown, Snapshot
 from cachefs.fuse import FuseStatistics
+from cachefs.fuse.wait_histogram import NO_WAITS, Histogram
 from cachefs.origin import Source
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.ports import Origin
@@ -193,7 +194,7 @@ class MemoryKernelMount:
         return tuple(node for node in self.snapshot.files() if node.attributes.ino not in snapshot.nodes)
 
     def statistics(self) -> FuseStatistics:
-        return FuseStatistics({"LOOKUP": 2}, 1, 4096, 0, 1, 3)
+        return FuseStatistics({"LOOKUP": 2}, 1, 4096, 0, 1, 3, waits=self.mounter.waits)
 
     def stop(self, *, timeout_seconds: float) -> None:
         del self.mounter.mounts[self.target]
@@ -216,6 +217,8 @@ class MemoryMounter:
     taken_away: list[Path] = field(default_factory=list)
     keeps: bool = False
     """Whether there is a keeper."""
+    waits: Mapping[str, Histogram] = field(default_factory=lambda: NO_WAITS)
+    """What reads of all mounts waited for."""
     error: Exception | None = None
     stop_error: Exception | None = None
 
@@ -326,7 +329,17 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         prewarm_services, prewarm_records, lease_seconds=3600.0, keep_finished_seconds=60.0, wall_clock=now
     )
     peers = MemoryPeers()
-    observed = Observed("1.2.3", "node-a", "z1", cache.statistics, lambda: FETCH_STATISTICS, mounts, prewarms, peers)
+    observed = Observed(
+        "1.2.3",
+        "node-a",
+        "z1",
+        cache.statistics,
+        lambda: FETCH_STATISTICS,
+        mounts,
+        prewarms,
+        peers,
+        instances=instances,
+    )
     stopping = asyncio.Event()
     services = Services(
         identity=NodeIdentity("node-a", "z1", "1.2.3", CHUNK_BYTES, peers_configured=False),
