@@ -14,7 +14,17 @@ from typing import Protocol, Self, TextIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
 
 from cli.units import duration_text, rate_text, size_text
 
@@ -30,6 +40,8 @@ class Sample:
     done_bytes: int
     total_bytes: int
     eta_seconds: float | None = None
+    parts: tuple[tuple[str, Sample], ...] = ()
+    """Name and progress of each node, where several work on it."""
 
 
 class Reporter(Protocol):
@@ -54,8 +66,17 @@ class Silent:
         """Nothing."""
 
 
+class EtaColumn(ProgressColumn):
+    """The daemon's own estimate: it sees what a bar does not, such as how fast it went of late."""
+
+    def render(self, task: Task) -> Text:
+        """See `ProgressColumn`."""
+        eta_seconds = task.fields.get("eta_seconds")
+        return Text("" if eta_seconds is None else f"{duration_text(eta_seconds)} left", style="cyan")
+
+
 class BarReporter:
-    """A bar that fits the terminal, removed at the end: the result line says what happened."""
+    """A bar that fits the terminal, and one for each node; removed at the end: the result line says what happened."""
 
     def __init__(self, title: str) -> None:
         console = Console(stderr=True)
@@ -64,11 +85,11 @@ class BarReporter:
             BarColumn(),
             DownloadColumn(binary_units=True),
             TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            EtaColumn(),
         )
         self._progress = Progress(*columns, console=console, transient=True)
         self._title = title
-        self._task = self._progress.add_task(title, total=None)
+        self._tasks: dict[str, TaskID] = {"": self._progress.add_task(title, total=None)}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -78,10 +99,20 @@ class BarReporter:
         self._progress.stop()
 
     def show(self, sample: Sample) -> None:
-        """Move the bar; without a total it only pulses."""
-        total = sample.total_bytes or None
+        """Move the bars; one without a total only pulses."""
+        self._move("", f"{sample.state} {self._title}", sample)
+        for name, part in sample.parts:
+            self._move(name, f"  {part.state} {name}", part)
+
+    def _move(self, name: str, description: str, sample: Sample) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(description, total=None)
         self._progress.update(
-            self._task, description=f"{sample.state} {self._title}", completed=sample.done_bytes, total=total
+            self._tasks[name],
+            description=description,
+            completed=sample.done_bytes,
+            total=sample.total_bytes or None,
+            eta_seconds=sample.eta_seconds,
         )
 
 
@@ -122,4 +153,7 @@ def line_text(title: str, sample: Sample, bytes_per_second: float | None) -> str
         parts.append(rate_text(bytes_per_second))
     if sample.eta_seconds:
         parts.append(f"{duration_text(sample.eta_seconds)} left")
+    if sample.parts:
+        done = ((name, part.done_bytes, part.total_bytes) for name, part in sample.parts)
+        parts.append(" ".join(f"{name} {100 * here // total if total else 0} %" for name, here, total in done))
     return f"{sample.state} {title}" + (": " + ", ".join(parts) if parts else "")

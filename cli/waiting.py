@@ -9,7 +9,7 @@ from cli.exit_codes import exit_code_of
 from cli.progress import Sample
 from mows.api import models
 from mows.api.models import Mount
-from mows.api.prewarm_models import Prewarm
+from mows.api.prewarm_models import Prewarm, PrewarmPart
 from mows.client import Client, NotMows
 from mows.mount_state import is_settled
 from mows.prewarm_state import FINISHED
@@ -25,10 +25,12 @@ def settled(mount: Mount) -> bool:
     return is_settled(mount.state, wants_warm=mount.warm, has_error=mount.error is not None)
 
 
-def sample(work: Mount | Prewarm) -> Sample:
-    """How far a mount or prewarm is."""
+def sample(work: Mount | PrewarmPart) -> Sample:
+    """How far a mount or prewarm is, with its nodes where there are several."""
     counts = work.bytes
-    return Sample(work.state, counts.local, counts.total, work.eta_seconds)
+    nodes = (work.nodes or ()) if isinstance(work, Prewarm) else ()
+    parts = tuple((node.node, sample(node)) for node in nodes)
+    return Sample(work.state, counts.local, counts.total, work.eta_seconds, parts)
 
 
 def failure(what: str, error: models.Failure) -> Failure:

@@ -20,6 +20,8 @@ from mows.config import Config
 from mows.core import Core
 from mows.debug import Debug
 from mows.errors import ConfigError
+from mows.fleet import Fleet, PrewarmAnswers
+from mows.fleet_nodes import Member
 from mows.metrics import Metrics, Observed
 from mows.peer_files import check_api_files, check_peer_files
 from mows.peer_report import no_peers
@@ -60,6 +62,7 @@ async def open_front(
     await stack.enter_async_context(running(core.pins.run(), "leases"))
     services = _services(core, peers)
     stack.push_async_callback(services.prewarms.close)
+    services.prewarms.join(_fleet(services, peers))
     await services.prewarms.restore()
     await asyncio.to_thread(check_api_files, config.api)
     unix = servers.enter_context(unix_socket(config.api.socket, config.api.socket_mode, config.api.socket_group))
@@ -134,6 +137,16 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
             redact=core.redact,
         ),
     )
+
+
+def _fleet(services: Services, peers: PeerNode | None) -> Fleet:
+    """The nodes of which this one may be told to prewarm, and which may tell this one."""
+    answers = PrewarmAnswers(services.prewarms, services.audit)
+    me = Member(services.identity.node, services.identity.zone or "", "")
+    if peers is None:
+        return Fleet(me, list, None, answers)
+    peers.answer_prewarms(answers.to_peer)
+    return Fleet(me, lambda: [Member(one.node_id, one.zone, one.address) for one in peers.members()], peers, answers)
 
 
 def _identity(config: Config) -> NodeIdentity:

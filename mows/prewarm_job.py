@@ -7,6 +7,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Callable
 
+from cachefs.errors import NoSpace
 from mows.prewarm_spec import PrewarmSpec
 from mows.prewarm_state import FINISHED, PrewarmState
 from mows.prewarm_status import PrewarmStatus
@@ -41,6 +42,14 @@ class PrewarmJob:
     @abstractmethod
     async def admitted(self, timeout_seconds: float) -> None:
         """Wait until it is known that everything fits, but no longer than this. Raises NoSpace when it does not."""
+
+    async def settled(self, timeout_seconds: float) -> None:
+        """As `admitted`, for those who look at the status afterwards."""
+        with contextlib.suppress(NoSpace):
+            await self.admitted(timeout_seconds)
+
+    async def withdraw(self) -> None:
+        """It is to be forgotten: end what it holds elsewhere. It does not run any more."""
 
     def pause(self) -> None:
         """Fetch nothing more until `resume`. What is on its way still lands. Idempotent."""

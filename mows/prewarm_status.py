@@ -59,7 +59,7 @@ def encode(status: PrewarmStatus) -> dict[str, Any]:
     nodes = status.nodes and [
         {"node": node.node, "status": encode(node.status), "unheard": node.unheard} for node in status.nodes
     ]
-    return {**asdict(plain), "error": _encode_error(status.error), "nodes": nodes}
+    return {**asdict(plain), "error": encode_error(status.error), "nodes": nodes}
 
 
 def decode(document: Mapping[str, Any]) -> PrewarmStatus:
@@ -103,7 +103,7 @@ def _decode(fields: dict[str, Any]) -> PrewarmStatus:
         eta_error_ratio=_number(fields["eta_error_ratio"]),
         corrupt_chunks=None if fields["corrupt_chunks"] is None else int(fields["corrupt_chunks"]),
         warm_until=_number(fields["warm_until"]),
-        error=_decode_error(fields["error"]),
+        error=None if fields["error"] is None else decode_error(fields["error"]),
         nodes=nodes and tuple(NodeStatus(node["node"], decode(node["status"]), node["unheard"]) for node in nodes),
     )
 
@@ -112,7 +112,8 @@ def _number(value: object) -> float | None:
     return None if value is None else float(str(value))
 
 
-def _encode_error(error: BaseException | None) -> dict[str, Any] | None:
+def encode_error(error: BaseException | None) -> dict[str, Any] | None:
+    """As JSON."""
     if error is None:
         return None
     if not isinstance(error, CacheError):
@@ -121,10 +122,11 @@ def _encode_error(error: BaseException | None) -> dict[str, Any] | None:
     return {"code": error.code, "message": str(error), "hint": error.hint, "in_the_way": ways}
 
 
-def _decode_error(document: Mapping[str, Any] | None) -> CacheError | None:
-    """An error of the kind that has this code here; of the base kind, when a newer version has one more."""
-    if document is None:
-        return None
+def decode_error(document: Mapping[str, Any]) -> CacheError:
+    """An error of the kind that has this code here; of the base kind, when a newer version has one more.
+
+    KeyError and TypeError for anything that `encode_error` does not write.
+    """
     kind = next((kind for kind in _kinds(CacheError) if kind.code == document["code"]), CacheError)
     message, hint = str(document["message"]), str(document["hint"])
     if issubclass(kind, NoSpace):

@@ -9,10 +9,12 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from mows import logs
 from mows.errors import InvalidRequest, PrewarmNotFound, Stopping, TooManyPrewarms, WrongPrewarmState
+from mows.fleet_nodes import Member, chosen
+from mows.fleet_prewarm import Asking, FleetPrewarm
 from mows.prewarm import Prewarm, PrewarmServices, holder_of
 from mows.prewarm_job import EndedPrewarm, PrewarmJob
 from mows.prewarm_records import PrewarmRecord, PrewarmRecords
@@ -49,6 +51,14 @@ class _Begun:
     task: asyncio.Task[None]
 
 
+class Fleet(Asking, Protocol):
+    """The nodes (`mows.fleet.Fleet`)."""
+
+    def members(self) -> Sequence[Member]:
+        """Those that live, this one among them."""
+        ...
+
+
 class Prewarms:
     """Belongs to the loop. Owns one task per running prewarm; `close` ends them all."""
 
@@ -68,6 +78,7 @@ class Prewarms:
         self._keep_finished_seconds = keep_finished_seconds
         self._wall_clock = wall_clock
         self._new_id = new_id
+        self._fleet: Fleet | None = None
         self._jobs: dict[str, PrewarmJob] = {}
         self._begun: dict[str, _Begun] = {}
         self._turns = asyncio.Semaphore(MOST_FILLING)
@@ -104,6 +115,20 @@ class Prewarms:
         lease_seconds = self._lease_seconds if lease_seconds is None else lease_seconds
         return PrewarmSpec(texts, lease_seconds, order, rate, verify)
 
+    def join(self, fleet: Fleet) -> None:
+        """From now on there are prewarms of several nodes."""
+        self._fleet = fleet
+
+    def start_on(self, nodes: str, spec: PrewarmSpec) -> PrewarmJob:
+        """Begin on several nodes; returns at once. Raises NoSuchNodes, TooManyPrewarms, Stopping."""
+        if self._fleet is None:
+            raise Stopping("prewarm: the daemon is only starting")
+        names = chosen(nodes, self._fleet.members())
+        self._check_room()
+        prewarm_id = self._new_id()
+        record = PrewarmRecord(prewarm_id, spec, self._wall_clock() + spec.lease_seconds, nodes=names)
+        return self._begin(FleetPrewarm(prewarm_id, spec, names, self._fleet, self._services.clock), record)
+
     def start(self, spec: PrewarmSpec, prewarm_id: str | None = None) -> PrewarmJob:
         """Begin, or wait for a turn; returns at once. One that has this id already is left as it is.
 
@@ -138,6 +163,8 @@ class Prewarms:
     async def delete(self, prewarm_id: str) -> None:
         """Stop it if it runs, end its lease, forget it. Works for the lease of an earlier process too."""
         await self._end([prewarm_id])
+        if job := self._jobs.get(prewarm_id):
+            await job.withdraw()
         self._forget(prewarm_id)
         await self._services.pins.release(holder_of(prewarm_id))
 
@@ -185,12 +212,19 @@ class Prewarms:
             return
         # Never longer than it was given for, whatever became of the wall clock.
         left = max(0.0, min(record.lease_until - now, record.spec.lease_seconds))
-        services, turns = self._services, self._turns
-        job = Prewarm(record.prewarm_id, record.spec, services, turns, lease_left_seconds=left)
+        job = self._again(record, left)
         if record.paused:
             job.pause()
         self._begin(job, record)
         logs.event(log, "goes on", prewarm=record.prewarm_id, lease_left_seconds=round(left))
+
+    def _again(self, record: PrewarmRecord, lease_left_seconds: float) -> PrewarmJob:
+        if record.nodes is not None:
+            if self._fleet is None:
+                raise ValueError("it is of several nodes, and this one has no peers any more")
+            return FleetPrewarm(record.prewarm_id, record.spec, record.nodes, self._fleet, self._services.clock)
+        services, turns = self._services, self._turns
+        return Prewarm(record.prewarm_id, record.spec, services, turns, lease_left_seconds=lease_left_seconds)
 
     async def _set_paused(self, prewarm_id: str, *, paused: bool) -> PrewarmJob:
         job = self.get(prewarm_id)

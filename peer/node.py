@@ -36,13 +36,14 @@ from peer.membership.registry import RedisDiscovery
 from peer.membership.roster import Roster
 from peer.rpc.hello import GrpcProber
 from peer.rpc.link import PeerLink
+from peer.rpc.prewarming import Answer, ask_prewarm
 from peer.rpc.security import Security
 from peer.rpc.server import PeerServer
 from peer.rpc.traffic import Traffic
 from peer.settings import PeerSettings
 from peer.statistics import PeerStatistics
 from peer.tasks import running
-from peer.values import HaveUpdate, Identity, PeerId
+from peer.values import Address, HaveUpdate, Identity, PeerId
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,19 @@ class PeerNode:
     def identity(self) -> Identity:
         """Who this node is."""
         return self._identity
+
+    def members(self) -> Sequence[Identity]:
+        """The other nodes that live. On the loop."""
+        return list(self._roster.members().values())
+
+    def answer_prewarms(self, answer: Answer) -> None:
+        """From now on other nodes may ask about prewarms here."""
+        self._server.answer_prewarm = answer
+
+    async def ask_prewarm(self, address: Address, document: bytes, timeout_seconds: float) -> bytes:
+        """What the node at `address` answers about a prewarm there. Raises PeerError."""
+        mine = self._identity.peer_id
+        return await ask_prewarm(address, mine, self._security, self._traffic, document, timeout_seconds)
 
     def statistics(self) -> PeerStatistics:
         """Counts of one moment. On the loop."""

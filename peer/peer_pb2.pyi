@@ -159,3 +159,17 @@ class Ticket(_message.Message):
     port: int
     expires_seconds: float
     def __init__(self, ticket: _Optional[bytes] = ..., port: _Optional[int] = ..., expires_seconds: _Optional[float] = ...) -> None: ...
+
+class PrewarmRequest(_message.Message):
+    __slots__ = ("caller", "document")
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    caller: str
+    document: bytes
+    def __init__(self, caller: _Optional[str] = ..., document: _Optional[bytes] = ...) -> None: ...
+
+class PrewarmReply(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: bytes
+    def __init__(self, document: _Optional[bytes] = ...) -> None: ...

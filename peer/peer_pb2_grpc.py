@@ -59,6 +59,11 @@ class PeersStub:
                 request_serializer=peer_dot_peer__pb2.OpenLaneRequest.SerializeToString,
                 response_deserializer=peer_dot_peer__pb2.Ticket.FromString,
                 _registered_method=True)
+        self.Prewarm = channel.unary_unary(
+                '/mows.peer.v1.Peers/Prewarm',
+                request_serializer=peer_dot_peer__pb2.PrewarmRequest.SerializeToString,
+                response_deserializer=peer_dot_peer__pb2.PrewarmReply.FromString,
+                _registered_method=True)
 
 
 class PeersServicer:
@@ -102,6 +107,15 @@ class PeersServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Prewarm(self, request, context):
+        """Begin, look at, pause, resume or end a prewarm of the answering node. What is asked and answered is JSON of at most
+        1 MiB, which this protocol does not look into. The answering node reads the sources with its own credentials, and
+        only those that its own configuration allows. UNIMPLEMENTED by versions that do not know it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PeersServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +143,11 @@ def add_PeersServicer_to_server(servicer, server):
                     servicer.OpenLane,
                     request_deserializer=peer_dot_peer__pb2.OpenLaneRequest.FromString,
                     response_serializer=peer_dot_peer__pb2.Ticket.SerializeToString,
+            ),
+            'Prewarm': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prewarm,
+                    request_deserializer=peer_dot_peer__pb2.PrewarmRequest.FromString,
+                    response_serializer=peer_dot_peer__pb2.PrewarmReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +285,33 @@ class Peers:
             '/mows.peer.v1.Peers/OpenLane',
             peer_dot_peer__pb2.OpenLaneRequest.SerializeToString,
             peer_dot_peer__pb2.Ticket.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prewarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mows.peer.v1.Peers/Prewarm',
+            peer_dot_peer__pb2.PrewarmRequest.SerializeToString,
+            peer_dot_peer__pb2.PrewarmReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,11 +50,11 @@ def router(services: Services) -> APIRouter:
 
         Answers once they are listed, and 507 when they do not fit beside what is in use and what others fill; with more
         to list than some seconds take, the answer does not wait for it, and the prewarm fails later. Some fill at the
-        same time; those that wait for their turn are `queued`.
+        same time; those that wait for their turn are `queued`. With `nodes` each of them fills its own cache, and this
+        one asks them how far they are; a node on which it fails does not keep the others from going on.
         """
-        job = prewarms.start(
-            prewarms.spec(body.sources, body.lease, order=body.order, rate=body.rate, verify=body.verify)
-        )
+        spec = prewarms.spec(body.sources, body.lease, order=body.order, rate=body.rate, verify=body.verify)
+        job = prewarms.start(spec) if body.nodes is None else prewarms.start_on(body.nodes, spec)
         try:
             await job.admitted(ADMISSION_SECONDS)
         except NoSpace:  # refused: there is no such prewarm

@@ -260,3 +260,24 @@ def decode_ticket(data: bytes) -> bytes:
     if not 0 < len(ticket) <= convert.MAX_TEXT:
         raise PeerProtocolError(f"Ticket.ticket has {len(ticket)} bytes")
     return ticket
+
+
+def encode_prewarm(caller: PeerId, document: bytes) -> bytes:
+    """What is asked about a prewarm."""
+    return pb.PrewarmRequest(caller=caller, document=document).SerializeToString()
+
+
+def decode_prewarm(data: bytes) -> tuple[PeerId, bytes]:
+    """Who asks, and what."""
+    message = _parse(pb.PrewarmRequest, data)
+    return convert.peer_id_of(message.caller, "PrewarmRequest.caller"), message.document
+
+
+def encode_prewarm_reply(document: bytes) -> bytes:
+    """What is answered about a prewarm."""
+    return pb.PrewarmReply(document=document).SerializeToString()
+
+
+def decode_prewarm_reply(data: bytes) -> bytes:
+    """What was answered about a prewarm."""
+    return _parse(pb.PrewarmReply, data).document

@@ -1,4 +1,4 @@
-"""The answering side of the service: a port, a gate before it, and five methods behind."""
+"""The answering side of the service: a port, a gate before it, and six methods behind."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ from peer.rpc.messages import (
     Located,
     decode_hello,
     decode_open_lane,
+    decode_prewarm,
     encode_hello_reply,
+    encode_prewarm_reply,
     encode_ticket,
 )
+from peer.rpc.prewarming import Answer
 from peer.rpc.security import Gate, Security
 from peer.rpc.telling import Streams, Telling
 from peer.rpc.traffic import Traffic
@@ -58,6 +61,8 @@ class PeerServer:
         self._border = Border(self.traffic)
         self._streams = Streams()
         self._port = 0
+        self.answer_prewarm: Answer | None = None
+        """None: this node takes no prewarms from others (yet)."""
 
     @property
     def address(self) -> Address:
@@ -115,6 +120,7 @@ class PeerServer:
             "Locate": self._locate,
             "Fetch": self._giver.give,
             "OpenLane": self._open_lane,
+            "Prewarm": self._prewarm,
         }
         return grpc.method_handlers_generic_handler(
             SERVICE, {name: self._border.method(name, handle) for name, handle in handlers.items()}
@@ -139,6 +145,12 @@ class PeerServer:
             raise PeerLacks("this node has no bulk lane")
         ticket = self._host.issue_ticket(caller)
         await self._answer(call, encode_ticket(ticket, lane_port, self._settings.times.ticket))
+
+    async def _prewarm(self, call: Inbound) -> None:
+        caller, document = decode_prewarm(await self._request(call))
+        if self.answer_prewarm is None:
+            raise PeerLacks("this node takes no prewarms yet")
+        await self._answer(call, encode_prewarm_reply(await self.answer_prewarm(caller, document)))
 
     async def _request(self, call: Inbound) -> bytes:
         return await call.request(self._settings.times.handshake)

@@ -255,18 +255,29 @@ class TestPrewarm:
         assert run("prewarm", "--cancel", "p1") == ExitCode.OK
         assert fake.prewarms == {}
 
-    def test_this_node_may_be_named(self, run: Run, fake: FakeDaemon) -> None:
-        assert run("prewarm", SOURCE, "--nodes", "node-a") == ExitCode.OK
+    def test_wishes_go_to_the_daemon_as_they_are(self, run: Run, fake: FakeDaemon) -> None:
+        words = ("--nodes", "zone=z1", "--rate", "200MB/s", "--order", "size", "--verify")
+        assert run("prewarm", SOURCE, *words) == ExitCode.OK
+        body = {"sources": [SOURCE], "nodes": "zone=z1", "rate": "200MB/s", "order": "size", "verify": True}
+        assert fake.requests == [("POST", "/v1/prewarms", body)]
 
-    @pytest.mark.parametrize("nodes", ["all", "node-a,node-b", "node-b"])
-    def test_other_nodes_are_refused_before_anything_starts(
-        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str], nodes: str
+    def test_sources_from_a_file(self, run: Run, fake: FakeDaemon, tmp_path: Path) -> None:
+        (tmp_path / "list").write_text("# models\n\noss://models/a/\n  oss://models/b/*.bin  \n")
+        assert run("prewarm", SOURCE, "--from", str(tmp_path / "list")) == ExitCode.OK
+        assert fake.requests[0][2] == {"sources": [SOURCE, "oss://models/a/", "oss://models/b/*.bin"]}
+
+    def test_nodes_and_what_was_foretold_are_told(
+        self, run: Run, fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert run("prewarm", SOURCE, "--nodes", nodes) == ExitCode.USAGE
-        assert f"--nodes: {nodes}: a daemon can prewarm only itself" in capsys.readouterr().err
-        assert [method for method, _, _ in fake.requests] == ["GET"]
+        part = prewarm("warming", local=1 << 29).model_dump(exclude={"id", "sources", "order", "rate", "nodes"})
+        nodes = [{**part, "node": "node-a"}, {**part, "node": "node-b"}]
+        fake.prewarm_streams = [[prewarm("warming", nodes=nodes), prewarm("warm", nodes=nodes, eta_error_ratio=-0.104)]]
+        assert run("prewarm", SOURCE, "--nodes", "all", "--wait") == ExitCode.OK
+        printed = capsys.readouterr()
+        assert "node-a 25 % node-b 25 %" in printed.err
+        assert printed.out.endswith("2.0 GiB on 2 nodes (0 B from the origin); its end was foretold 10% too early\n")
 
-    @pytest.mark.parametrize("words", [(), (SOURCE, "--cancel", "p1")])
+    @pytest.mark.parametrize("words", [(), (SOURCE, "--cancel", "p1"), ("--pause", "p1", "--resume", "p1")])
     def test_says_either_what_to_fill_or_what_to_cancel(self, run: Run, words: tuple[str, ...]) -> None:
         assert run("prewarm", *words) == ExitCode.USAGE
 
