@@ -1,4 +1,4 @@
-"""The answering side of the service: a port, a gate before it, and five methods behind."""
+"""The answering side of the service: a port, a gate before it, and six methods behind."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from peer.rpc.messages import (
     Locate,
     Located,
     decode_hello,
+    decode_holds,
     decode_open_lane,
     encode_hello_reply,
+    encode_holds_reply,
     encode_ticket,
 )
 from peer.rpc.security import Gate, Security
@@ -114,6 +116,7 @@ class PeerServer:
             "Have": self._have,
             "Locate": self._locate,
             "Fetch": self._giver.give,
+            "Holds": self._holds,
             "OpenLane": self._open_lane,
         }
         return grpc.method_handlers_generic_handler(
@@ -131,6 +134,10 @@ class PeerServer:
         asked = Locate.decode(await self._request(call))
         have, fetching = self._host.locate(asked.blob, asked.chunks, asked.urgent)
         await self._answer(call, Located(have, fetching).encode())
+
+    async def _holds(self, call: Inbound) -> None:
+        asked = decode_holds(await self._request(call))
+        await self._answer(call, encode_holds_reply(self._host.whole(asked)))
 
     async def _open_lane(self, call: Inbound) -> None:
         caller = decode_open_lane(await self._request(call))
