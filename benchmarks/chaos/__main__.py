@@ -42,7 +42,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--save",
         type=Path,
         metavar="DIR",
-        help="where to save schedule, result and all logs (default: a directory in /tmp, without the logs of a good run)",
+        help="where to save schedule, result and logs; without it a good run keeps no logs",
     )
     add("--json", action="store_true", help="print one JSON document")
     return parser.parse_args(arguments)
