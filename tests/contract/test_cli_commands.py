@@ -19,7 +19,7 @@ from tests.unit.mows.peer_values import STATISTICS
 
 Run = Callable[..., int]
 PEERS = peer_answers.peers(NodeIdentity("node-a", "z1", "1.2.3", 8 << 20, peers_configured=True), STATISTICS)
-ERROR = models.Failure(code="origin_denied", message="oss://models: AccessDenied", hint="check the credentials")
+ERROR = models.WorkFailure(code="origin_denied", message="oss://models: AccessDenied", hint="check the credentials")
 
 
 @pytest.fixture(scope="module")
