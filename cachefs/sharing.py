@@ -60,6 +60,10 @@ class Lender(Protocol):
         """All blobs of which something may be here. Quick. Any thread."""
         ...
 
+    def whole(self, blob_ids: Sequence[BlobId]) -> Sequence[BlobId]:
+        """Those of `blob_ids` of which everything is here. Quick, and no use of them. Any thread."""
+        ...
+
 
 class ChunkStream(Protocol):
     """The bytes of one chunk as they come from a peer. For one fill thread, except `cancel`."""

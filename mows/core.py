@@ -20,6 +20,7 @@ from cachefs.operations import Operations
 from cachefs.origin import OriginSettings, Source
 from cachefs.ports import Origin
 from cachefs.store import Demoter, Store
+from cachefs.store.catalog import unknown_copies
 from cachefs.store.meta import read_boot_id
 from mows import logs, settings
 from mows.audit import NAME as AUDIT_NAME
@@ -103,7 +104,9 @@ async def open_core(
     failures = outer.enter_context(recent_failures(redact))
     outer.enter_context(Watchdog(operations.running))
     wall_clock = faults.time if faults else time.time
-    store = await asyncio.to_thread(open_store, config, faults, wall_clock)
+    exchange = LateExchange() if config.peers.wanted else None
+    copies = exchange.copies if exchange else unknown_copies
+    store = await asyncio.to_thread(open_store, config, faults, wall_clock, copies)
     outer.push_async_callback(asyncio.to_thread, store.close)
     demoter = Demoter(store)
     demoter.start()
@@ -116,7 +119,6 @@ async def open_core(
         functools.partial(_origin_settings, config, policy),
     )
     outer.push_async_callback(asyncio.to_thread, origins.close)
-    exchange = LateExchange() if config.peers.wanted else None
     fetcher = await stack.enter_async_context(
         Fetcher(store, settings.fetch_settings(config), exchange=exchange, operations=operations)
     )

@@ -182,5 +182,5 @@ async def _join_peers(core: Core, stack: contextlib.AsyncExitStack) -> PeerNode 
             f"peers.listen: {reason}",
             hint="choose an address of this machine with two free ports beside each other, such as 0.0.0.0:9302",
         ) from error
-    core.exchange.join(peers.exchange)
+    core.exchange.join(peers.exchange, peers.copies.count)
     return peers

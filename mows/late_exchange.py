@@ -17,18 +17,24 @@ class LateExchange:
 
     def __init__(self) -> None:
         self._joined: Exchange | None = None
+        self._copies: Callable[[BlobId], int] = lambda _: 0
         self._wake: Callable[[], None] = lambda: None
         self._wants: Mapping[BlobKey, Want] = {}
         self._running: list[tuple[BlobId, range]] = []
 
-    def join(self, exchange: Exchange) -> None:
+    def join(self, exchange: Exchange, copies: Callable[[BlobId], int]) -> None:
         """Ask `exchange` from now on. What it missed is told."""
+        self._copies = copies
         self._joined = exchange  # first: what lands from now on, on other threads, is told by them
         exchange.attach(self._wake)
         exchange.demand(self._wants)
         for blob, chunks in self._running:
             exchange.origin_started(blob, chunks)
         self._wake()
+
+    def copies(self, blob: BlobId) -> int:
+        """How many other nodes have a blob; 0 as long as nobody was asked. Quick. Any thread."""
+        return self._copies(blob)
 
     def attach(self, wake: Callable[[], None]) -> None:
         """See `Exchange.attach`."""

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 from cachefs.faults import Faults
 from cachefs.store import Store, TierSettings, give_huge_pages, host_takes_free_pages
+from cachefs.store.catalog import unknown_copies
 from cachefs.store.oscalls import FaultyCalls
+from cachefs.types import BlobId
 from mows import settings
 from mows.config import Config
 from mows.threads import to_the_end
@@ -18,11 +20,16 @@ LOOK_SECONDS = 1.0
 """How often a tier is looked at: what is noticed late costs misses, and a look a few system calls."""
 
 
-def open_store(config: Config, faults: Faults | None = None, clock: Callable[[], float] = time.time) -> Store:
-    """The store over all tiers. Blocks; raises StoreError. `faults` are what is to go wrong on purpose."""
+def open_store(
+    config: Config,
+    faults: Faults | None = None,
+    clock: Callable[[], float] = time.time,
+    copies: Callable[[BlobId], int] = unknown_copies,
+) -> Store:
+    """The store over all tiers; see `Store`. Blocks; raises StoreError. `faults` are what is to go wrong on purpose."""
     tiers = [replace(tier, own_file_system=_mounted(config, tier)) for tier in settings.tier_settings(config)]
     calls = FaultyCalls(faults) if faults else None
-    return Store(tiers, chunk_bytes=config.cache.chunk_bytes, calls=calls, clock=clock)
+    return Store(tiers, chunk_bytes=config.cache.chunk_bytes, calls=calls, clock=clock, copies=copies)
 
 
 async def look_after(store: Store, config: Config) -> None:

@@ -22,6 +22,7 @@ HAVE: Final = "peer.have"
 """The stream of what a peer has: its beginning, and each message (which fails, but is never slow: it is heard on the
 loop)."""
 LOCATE: Final = "peer.locate"
+HOLDS: Final = "peer.holds"
 TICKET: Final = "peer.ticket"
 LANE_CONNECT: Final = "peer.lane_connect"
 LANE_CHUNK: Final = "peer.lane_chunk"
@@ -29,7 +30,7 @@ LANE_CHUNK: Final = "peer.lane_chunk"
 GRPC_CHUNK: Final = "peer.grpc_chunk"
 """Each piece of a chunk over gRPC."""
 
-LABELS = frozenset({HELLO, HAVE, LOCATE, TICKET, LANE_CONNECT, LANE_CHUNK, GRPC_CHUNK})
+LABELS = frozenset({HELLO, HAVE, LOCATE, HOLDS, TICKET, LANE_CONNECT, LANE_CHUNK, GRPC_CHUNK})
 
 _MEANINGS: dict[int, Callable[[str], PeerError]] = {
     errno.EBUSY: PeerBusy,
@@ -87,6 +88,12 @@ class FaultyLink:
         with _as_peer_error(LOCATE):
             await self._faults.check_on_loop(LOCATE)
         return await self._link.locate(blob, chunks, urgent=urgent)
+
+    async def whole(self, blobs: Sequence[BlobId]) -> set[BlobId]:
+        """See `Link`."""
+        with _as_peer_error(HOLDS):
+            await self._faults.check_on_loop(HOLDS)
+        return await self._link.whole(blobs)
 
     async def ticket(self) -> bytes:
         """See `Link`."""

@@ -20,6 +20,7 @@ from cachefs.errors import PeerError
 from cachefs.faults import Faults
 from cachefs.sharing import Lender
 from peer.exchange import Host, Link, Neighbour, Neighbours, PeerExchange
+from peer.exchange.copies import Copies
 from peer.exchange.interest import Interest
 from peer.exchange.links import Links
 from peer.exchange.news import News
@@ -162,11 +163,13 @@ class PeerNode:
         links = Links(self._connect, times, updated=self._updated, broken=self._broken)
         stack.push_async_callback(links.aclose)
         self._links = links
+        self.copies = Copies(self._lender, self._neighbours, self._connect, self._rng)
         self._build_exchange(links, directory, self._lane_client(stack))
         stack.push_async_callback(self._interest.aclose)
         self._roster.watch(self._changed)
         await stack.enter_async_context(self._roster)
         await stack.enter_async_context(running(self._interest.run(), "mows-interest"))
+        await stack.enter_async_context(running(self.copies.run(self._settings.times.copies), "mows-copies"))
 
     async def _listen(self, stack: contextlib.AsyncExitStack, tickets: Tickets) -> None:
         """Both ports. Where others find them is known afterwards."""

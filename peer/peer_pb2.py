@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0fpeer/peer.proto\x12\x0cmows.peer.v1\"\x96\x01\n\x08Identity\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x11\n\tlane_port\x18\x04 \x01(\r\x12\x0c\n\x04zone\x18\x05 \x01(\t\x12\x13\n\x0b\x63hunk_bytes\x18\x06 \x01(\x04\x12\x10\n\x08protocol\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\"8\n\x0cHelloRequest\x12(\n\x08identity\x18\x01 \x01(\x0b\x32\x16.mows.peer.v1.Identity\"P\n\nHelloReply\x12(\n\x08identity\x18\x01 \x01(\x0b\x32\x16.mows.peer.v1.Identity\x12\x18\n\x10\x63\x61nnot_reach_you\x18\x02 \x01(\t\")\n\x06\x43hunks\x12\x0e\n\x06\x62itmap\x18\x01 \x01(\x0c\x12\x0f\n\x07numbers\x18\x02 \x03(\r\"q\n\rFollowRequest\x12(\n\x08identity\x18\x01 \x01(\x0b\x32\x16.mows.peer.v1.Identity\x12$\n\x06\x66ollow\x18\x02 \x03(\x0b\x32\x14.mows.peer.v1.Follow\x12\x10\n\x08unfollow\x18\x03 \x03(\x0c\"8\n\x06\x46ollow\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12 \n\x04want\x18\x02 \x01(\x0e\x32\x12.mows.peer.v1.Want\"D\n\tHaveBatch\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12)\n\x07updates\x18\x02 \x03(\x0b\x32\x18.mows.peer.v1.HaveUpdate\"\xac\x01\n\nHaveUpdate\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63hunk_count\x18\x02 \x01(\r\x12\r\n\x05whole\x18\x03 \x01(\x08\x12\"\n\x04have\x18\x04 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12&\n\x08\x66\x65tching\x18\x05 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12 \n\x04want\x18\x06 \x01(\x0e\x32\x12.mows.peer.v1.Want\"S\n\rLocateRequest\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12$\n\x06\x63hunks\x18\x02 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12\x0e\n\x06urgent\x18\x03 \x01(\x08\"Y\n\x0bLocateReply\x12\"\n\x04have\x18\x01 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12&\n\x08\x66\x65tching\x18\x02 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\";\n\x0c\x46\x65tchRequest\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12\r\n\x05\x63hunk\x18\x02 \x01(\r\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\"M\n\nFetchReply\x12\'\n\x04head\x18\x01 \x01(\x0b\x32\x17.mows.peer.v1.FetchHeadH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\")\n\tFetchHead\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\"!\n\x0fOpenLaneRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\"?\n\x06Ticket\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x17\n\x0f\x65xpires_seconds\x18\x03 \x01(\x01\"2\n\x0ePrewarmRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\" \n\x0cPrewarmReply\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c*2\n\x04Want\x12\r\n\tWANT_NONE\x10\x00\x12\r\n\tWANT_PART\x10\x01\x12\x0c\n\x08WANT_ALL\x10\x02\x32\x91\x03\n\x05Peers\x12=\n\x05Hello\x12\x1a.mows.peer.v1.HelloRequest\x1a\x18.mows.peer.v1.HelloReply\x12@\n\x04Have\x12\x1b.mows.peer.v1.FollowRequest\x1a\x17.mows.peer.v1.HaveBatch(\x01\x30\x01\x12@\n\x06Locate\x12\x1b.mows.peer.v1.LocateRequest\x1a\x19.mows.peer.v1.LocateReply\x12?\n\x05\x46\x65tch\x12\x1a.mows.peer.v1.FetchRequest\x1a\x18.mows.peer.v1.FetchReply0\x01\x12?\n\x08OpenLane\x12\x1d.mows.peer.v1.OpenLaneRequest\x1a\x14.mows.peer.v1.Ticket\x12\x43\n\x07Prewarm\x12\x1c.mows.peer.v1.PrewarmRequest\x1a\x1a.mows.peer.v1.PrewarmReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0fpeer/peer.proto\x12\x0cmows.peer.v1\"\x96\x01\n\x08Identity\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x11\n\tlane_port\x18\x04 \x01(\r\x12\x0c\n\x04zone\x18\x05 \x01(\t\x12\x13\n\x0b\x63hunk_bytes\x18\x06 \x01(\x04\x12\x10\n\x08protocol\x18\x07 \x01(\r\x12\x0f\n\x07version\x18\x08 \x01(\t\"8\n\x0cHelloRequest\x12(\n\x08identity\x18\x01 \x01(\x0b\x32\x16.mows.peer.v1.Identity\"P\n\nHelloReply\x12(\n\x08identity\x18\x01 \x01(\x0b\x32\x16.mows.peer.v1.Identity\x12\x18\n\x10\x63\x61nnot_reach_you\x18\x02 \x01(\t\")\n\x06\x43hunks\x12\x0e\n\x06\x62itmap\x18\x01 \x01(\x0c\x12\x0f\n\x07numbers\x18\x02 \x03(\r\"q\n\rFollowRequest\x12(\n\x08identity\x18\x01 \x01(\x0b\x32\x16.mows.peer.v1.Identity\x12$\n\x06\x66ollow\x18\x02 \x03(\x0b\x32\x14.mows.peer.v1.Follow\x12\x10\n\x08unfollow\x18\x03 \x03(\x0c\"8\n\x06\x46ollow\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12 \n\x04want\x18\x02 \x01(\x0e\x32\x12.mows.peer.v1.Want\"D\n\tHaveBatch\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12)\n\x07updates\x18\x02 \x03(\x0b\x32\x18.mows.peer.v1.HaveUpdate\"\xac\x01\n\nHaveUpdate\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63hunk_count\x18\x02 \x01(\r\x12\r\n\x05whole\x18\x03 \x01(\x08\x12\"\n\x04have\x18\x04 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12&\n\x08\x66\x65tching\x18\x05 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12 \n\x04want\x18\x06 \x01(\x0e\x32\x12.mows.peer.v1.Want\"S\n\rLocateRequest\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12$\n\x06\x63hunks\x18\x02 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12\x0e\n\x06urgent\x18\x03 \x01(\x08\"Y\n\x0bLocateReply\x12\"\n\x04have\x18\x01 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\x12&\n\x08\x66\x65tching\x18\x02 \x01(\x0b\x32\x14.mows.peer.v1.Chunks\";\n\x0c\x46\x65tchRequest\x12\x0c\n\x04\x62lob\x18\x01 \x01(\x0c\x12\r\n\x05\x63hunk\x18\x02 \x01(\r\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\"M\n\nFetchReply\x12\'\n\x04head\x18\x01 \x01(\x0b\x32\x17.mows.peer.v1.FetchHeadH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\")\n\tFetchHead\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\"\x1d\n\x0cHoldsRequest\x12\r\n\x05\x62lobs\x18\x01 \x03(\x0c\"\x1b\n\nHoldsReply\x12\r\n\x05\x62lobs\x18\x01 \x03(\x0c\"!\n\x0fOpenLaneRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\"?\n\x06Ticket\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x17\n\x0f\x65xpires_seconds\x18\x03 \x01(\x01\"2\n\x0ePrewarmRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\" \n\x0cPrewarmReply\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c*2\n\x04Want\x12\r\n\tWANT_NONE\x10\x00\x12\r\n\tWANT_PART\x10\x01\x12\x0c\n\x08WANT_ALL\x10\x02\x32\xd0\x03\n\x05Peers\x12=\n\x05Hello\x12\x1a.mows.peer.v1.HelloRequest\x1a\x18.mows.peer.v1.HelloReply\x12@\n\x04Have\x12\x1b.mows.peer.v1.FollowRequest\x1a\x17.mows.peer.v1.HaveBatch(\x01\x30\x01\x12@\n\x06Locate\x12\x1b.mows.peer.v1.LocateRequest\x1a\x19.mows.peer.v1.LocateReply\x12?\n\x05\x46\x65tch\x12\x1a.mows.peer.v1.FetchRequest\x1a\x18.mows.peer.v1.FetchReply0\x01\x12=\n\x05Holds\x12\x1a.mows.peer.v1.HoldsRequest\x1a\x18.mows.peer.v1.HoldsReply\x12?\n\x08OpenLane\x12\x1d.mows.peer.v1.OpenLaneRequest\x1a\x14.mows.peer.v1.Ticket\x12\x43\n\x07Prewarm\x12\x1c.mows.peer.v1.PrewarmRequest\x1a\x1a.mows.peer.v1.PrewarmReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'peer.peer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WANT']._serialized_start=1332
-  _globals['_WANT']._serialized_end=1382
+  _globals['_WANT']._serialized_start=1392
+  _globals['_WANT']._serialized_end=1442
   _globals['_IDENTITY']._serialized_start=34
   _globals['_IDENTITY']._serialized_end=184
   _globals['_HELLOREQUEST']._serialized_start=186
@@ -59,14 +59,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHREPLY']._serialized_end=1101
   _globals['_FETCHHEAD']._serialized_start=1103
   _globals['_FETCHHEAD']._serialized_end=1144
-  _globals['_OPENLANEREQUEST']._serialized_start=1146
-  _globals['_OPENLANEREQUEST']._serialized_end=1179
-  _globals['_TICKET']._serialized_start=1181
-  _globals['_TICKET']._serialized_end=1244
-  _globals['_PREWARMREQUEST']._serialized_start=1246
-  _globals['_PREWARMREQUEST']._serialized_end=1296
-  _globals['_PREWARMREPLY']._serialized_start=1298
-  _globals['_PREWARMREPLY']._serialized_end=1330
-  _globals['_PEERS']._serialized_start=1385
-  _globals['_PEERS']._serialized_end=1786
+  _globals['_HOLDSREQUEST']._serialized_start=1146
+  _globals['_HOLDSREQUEST']._serialized_end=1175
+  _globals['_HOLDSREPLY']._serialized_start=1177
+  _globals['_HOLDSREPLY']._serialized_end=1204
+  _globals['_OPENLANEREQUEST']._serialized_start=1206
+  _globals['_OPENLANEREQUEST']._serialized_end=1239
+  _globals['_TICKET']._serialized_start=1241
+  _globals['_TICKET']._serialized_end=1304
+  _globals['_PREWARMREQUEST']._serialized_start=1306
+  _globals['_PREWARMREQUEST']._serialized_end=1356
+  _globals['_PREWARMREPLY']._serialized_start=1358
+  _globals['_PREWARMREPLY']._serialized_end=1390
+  _globals['_PEERS']._serialized_start=1445
+  _globals['_PEERS']._serialized_end=1909
 # @@protoc_insertion_point(module_scope)

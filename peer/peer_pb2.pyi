@@ -144,6 +144,18 @@ class FetchHead(_message.Message):
     size: int
     def __init__(self, digest: _Optional[bytes] = ..., size: _Optional[int] = ...) -> None: ...
 
+class HoldsRequest(_message.Message):
+    __slots__ = ("blobs",)
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    blobs: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, blobs: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class HoldsReply(_message.Message):
+    __slots__ = ("blobs",)
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    blobs: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, blobs: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
 class OpenLaneRequest(_message.Message):
     __slots__ = ("caller",)
     CALLER_FIELD_NUMBER: _ClassVar[int]

@@ -54,6 +54,11 @@ class PeersStub:
                 request_serializer=peer_dot_peer__pb2.FetchRequest.SerializeToString,
                 response_deserializer=peer_dot_peer__pb2.FetchReply.FromString,
                 _registered_method=True)
+        self.Holds = channel.unary_unary(
+                '/mows.peer.v1.Peers/Holds',
+                request_serializer=peer_dot_peer__pb2.HoldsRequest.SerializeToString,
+                response_deserializer=peer_dot_peer__pb2.HoldsReply.FromString,
+                _registered_method=True)
         self.OpenLane = channel.unary_unary(
                 '/mows.peer.v1.Peers/OpenLane',
                 request_serializer=peer_dot_peer__pb2.OpenLaneRequest.SerializeToString,
@@ -100,6 +105,13 @@ class PeersServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Holds(self, request, context):
+        """Which of these blobs are here as a whole? Asked now and then, so that the last copy of a blob is kept longest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OpenLane(self, request, context):
         """A ticket that opens one connection to the bulk lane, once.
         """
@@ -138,6 +150,11 @@ def add_PeersServicer_to_server(servicer, server):
                     servicer.Fetch,
                     request_deserializer=peer_dot_peer__pb2.FetchRequest.FromString,
                     response_serializer=peer_dot_peer__pb2.FetchReply.SerializeToString,
+            ),
+            'Holds': grpc.unary_unary_rpc_method_handler(
+                    servicer.Holds,
+                    request_deserializer=peer_dot_peer__pb2.HoldsRequest.FromString,
+                    response_serializer=peer_dot_peer__pb2.HoldsReply.SerializeToString,
             ),
             'OpenLane': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenLane,
@@ -258,6 +275,33 @@ class Peers:
             '/mows.peer.v1.Peers/Fetch',
             peer_dot_peer__pb2.FetchRequest.SerializeToString,
             peer_dot_peer__pb2.FetchReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Holds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mows.peer.v1.Peers/Holds',
+            peer_dot_peer__pb2.HoldsRequest.SerializeToString,
+            peer_dot_peer__pb2.HoldsReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,9 @@ class PeerTimes:
     introduce: float = 0.15
     """Where a directory says who wants a blob: a node that begins to want one tells it, and asks after this time, so
     that nodes that begin at the same moment find each other."""
+    copies: float = 30.0
+    """How often peers are asked which of this node's blobs they have. Blobs used within a minute are equally cold, so
+    this is soon enough."""
     quarantine: float = 60.0
     """How long a peer that sent wrong bytes is not asked, at first; doubled each time."""
 

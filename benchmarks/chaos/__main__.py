@@ -38,7 +38,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--without", type=Kind, nargs="+", default=[], metavar="KIND", help="leave these kinds of events out")
     add("--no-keeper", action="store_true", help="daemons without keepers; none of them is killed then")
     add("--print", action="store_true", help="only print the schedule")
-    add("--save", type=Path, metavar="DIR", help="where to save schedule, result and, if it failed, all logs")
+    add(
+        "--save",
+        type=Path,
+        metavar="DIR",
+        help="where to save schedule, result and logs; without it a good run keeps no logs",
+    )
     add("--json", action="store_true", help="print one JSON document")
     return parser.parse_args(arguments)
 
@@ -73,8 +78,9 @@ def run(resources: Resources, options: argparse.Namespace) -> int:
         raise
     (save / "result.json").write_text(result.as_json())
     print(result.as_json() if options.json else result.as_text(one.began), flush=True)
-    if not result.good:
+    if options.save or not result.good:
         _keep_logs(room, save)
+    if not result.good:
         print(f"again: python -m benchmarks.chaos --events {save / 'events.json'}; logs: {save}", file=sys.stderr)
     return 0 if result.good else 1
 

@@ -27,6 +27,7 @@ from benchmarks.lab.network import Lab, LabSettings
 from benchmarks.node.daemon import Daemon, DaemonRefused
 from benchmarks.node.processes import Child, python
 from benchmarks.node.resources import Resources
+from cachefs.fetch.settings import FetchSettings
 
 ANSWERS = ("/mounts", "/cache/blobs", "/peers", "/debug/dump")
 """What is kept of a daemon's API before everything is taken down."""
@@ -37,8 +38,8 @@ SETTLE_SECONDS = 30.0
 """For a daemon to let go of what nobody uses any more."""
 MORE_SOCKETS = 64
 """Connections to the origin and to peers that are kept for the next request: `origins[].max_connections`, and lanes."""
-MORE_THREADS = 40
-"""Pools of threads grow once, to a bound: fills, lanes, and the loop's own."""
+MORE_THREADS = 2 * FetchSettings().max_concurrency + 40
+"""Pools of threads grow once, to a bound: that of the fills, which is the largest, lanes, and the loop's own."""
 
 
 class Run:

@@ -110,6 +110,7 @@ class Supervised:
         if keeper := self._keepers.get(node):
             self._expect(f"keeper-{node}", KILLED)
             keeper.kill()
+            self._keeper_began[node] = time.monotonic()  # not settled, even before `poll` has noticed
 
     def suffer(self, node: int, fault: Mapping[str, Any]) -> None:
         """From now on a daemon's calls fail as planned; see `cachefs.faults`."""

@@ -61,3 +61,7 @@ class Cache:
     def blob_ids(self) -> Sequence[BlobId]:
         """See `Lender.blob_ids`."""
         return list(self._keys)
+
+    def whole(self, blob_ids: Sequence[BlobId]) -> Sequence[BlobId]:
+        """See `Lender.whole`."""
+        return [blob_id for blob_id in blob_ids if (key := self._keys.get(blob_id)) and not self.missing(key)]

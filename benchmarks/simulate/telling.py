@@ -147,6 +147,10 @@ class SimLink:
         """Nobody reads, so nobody asks an owner to hurry."""
         raise NotImplementedError
 
+    async def whole(self, blobs: Sequence[BlobId]) -> set[BlobId]:
+        """Nobody evicts, so nobody asks what others have."""
+        raise NotImplementedError
+
     async def ticket(self) -> bytes:
         """Chunks are flows."""
         raise NotImplementedError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,6 +87,10 @@ class Host:
     def locate(self, blob: BlobId, chunks: ChunkSet, urgent: bool) -> tuple[ChunkSet, ChunkSet]:  # noqa: FBT001 - the port's signature
         """Nobody asks where chunks are here."""
         raise NotImplementedError(blob, chunks, urgent)
+
+    def whole(self, blobs: Sequence[BlobId]) -> Sequence[BlobId]:
+        """Nobody asks what is here."""
+        raise NotImplementedError(blobs)
 
     def issue_ticket(self, caller: PeerId) -> bytes:
         """See `PeerHost.issue_ticket`."""

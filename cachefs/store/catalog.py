@@ -57,6 +57,11 @@ class Entry:
         return self.meta.key.blob_id
 
     @property
+    def complete(self) -> bool:
+        """Whether all of it is here."""
+        return self.blob.sealed if self.blob else self.sealed
+
+    @property
     def evictable(self) -> bool:
         """Neither in use nor pinned."""
         return not self.references and not self.holders

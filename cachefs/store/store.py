@@ -135,6 +135,11 @@ class Store:
         with self._lock:
             return [entry.blob_id for entry in self._catalog]
 
+    def whole(self, blob_ids: Sequence[BlobId]) -> list[BlobId]:
+        """Those of `blob_ids` that are complete and verified here; see `cachefs.sharing.Lender`."""
+        with self._lock:
+            return [blob_id for blob_id in blob_ids if (entry := self._catalog.get(blob_id)) and entry.complete]
+
     def blobs(self) -> list[BlobStatus]:
         """All blobs."""
         with self._lock:

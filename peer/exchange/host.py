@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cachefs.sharing import ChunkSet, Lender, Want
 from cachefs.types import BlobId
@@ -54,6 +54,10 @@ class Host:
             swarm.urged |= chunks & swarm.all & ~swarm.mine
             self._wake()
         return swarm.mine & chunks, swarm.fetching_bits & chunks
+
+    def whole(self, blobs: Sequence[BlobId]) -> Sequence[BlobId]:
+        """See `PeerHost.whole`."""
+        return self._lender.whole(blobs)
 
     def issue_ticket(self, caller: PeerId) -> bytes:
         """See `PeerHost.issue_ticket`."""

@@ -34,6 +34,10 @@ class Link(Protocol):
         """What of `chunks` the peer has, and what it is getting."""
         ...
 
+    async def whole(self, blobs: Sequence[BlobId]) -> set[BlobId]:
+        """Those of at most 4096 blobs of which the peer has everything."""
+        ...
+
     async def ticket(self) -> bytes:
         """What opens one connection to the peer's bulk lane."""
         ...

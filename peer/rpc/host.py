@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from cachefs.sharing import ChunkSet, Want
@@ -56,6 +57,10 @@ class PeerHost(Protocol):
 
         `urgent`: a reader waits for them there, so those that are this node's duty are fetched first.
         """
+        ...
+
+    def whole(self, blobs: Sequence[BlobId]) -> Sequence[BlobId]:
+        """Those of `blobs` of which everything is here."""
         ...
 
     def issue_ticket(self, caller: PeerId) -> bytes:

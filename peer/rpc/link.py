@@ -12,7 +12,17 @@ from cachefs.errors import PeerUnavailable
 from cachefs.sharing import ChunkSet, ChunkStream, Want
 from cachefs.types import BlobId, BlobKey, Deadline
 from peer.rpc.calling import Asker, Dialler, ending
-from peer.rpc.messages import Batch, Follows, Locate, Located, decode_ticket, encode_open_lane, path
+from peer.rpc.messages import (
+    Batch,
+    Follows,
+    Locate,
+    Located,
+    decode_holds_reply,
+    decode_ticket,
+    encode_holds,
+    encode_open_lane,
+    path,
+)
 from peer.rpc.racing import until_first
 from peer.rpc.security import Security
 from peer.rpc.status import error_of
@@ -130,6 +140,10 @@ class PeerLink:
         """Those of `chunks` that are there, and on their way there. Raises PeerError, after `times.connect` at last."""
         answer = await self._answer("Locate", Locate(blob, chunks, urgent).encode(), Located.decode)
         return answer.have & chunks, answer.fetching & chunks
+
+    async def whole(self, blobs: Sequence[BlobId]) -> set[BlobId]:
+        """Those of at most `MOST_HELD` blobs that are there as a whole. PeerError, after `times.connect` at last."""
+        return set(blobs).intersection(await self._answer("Holds", encode_holds(blobs), decode_holds_reply))
 
     async def ticket(self) -> bytes:
         """What opens one connection to the peer's bulk lane. Raises PeerError, after `times.connect` at last."""

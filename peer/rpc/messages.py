@@ -35,6 +35,9 @@ BATCH_BYTES = 1 << 20
 PIECE_BYTES = 1 << 20
 """Of a chunk in one message. Larger ones were not faster, and take more memory."""
 
+MOST_HELD = 4096
+"""Blobs in one question which of them a node has: 72 KiB."""
+
 M = TypeVar("M", bound=Message)
 
 
@@ -237,6 +240,33 @@ def decode_piece(data: bytes) -> bytes:
     if not 0 < len(piece) <= PIECE_BYTES:
         raise PeerProtocolError(f"FetchReply.data has {len(piece)} bytes")
     return piece
+
+
+def encode_holds(blobs: Sequence[BlobId]) -> bytes:
+    """The question which of these blobs are there as a whole."""
+    return pb.HoldsRequest(blobs=map(convert.blob_to_bytes, blobs)).SerializeToString()
+
+
+def decode_holds(data: bytes) -> list[BlobId]:
+    """The question."""
+    return _blobs(_parse(pb.HoldsRequest, data))
+
+
+def encode_holds_reply(blobs: Sequence[BlobId]) -> bytes:
+    """Those that are."""
+    return pb.HoldsReply(blobs=map(convert.blob_to_bytes, blobs)).SerializeToString()
+
+
+def decode_holds_reply(data: bytes) -> list[BlobId]:
+    """Those that are, as the other node says."""
+    return _blobs(_parse(pb.HoldsReply, data))
+
+
+def _blobs(message: pb.HoldsRequest | pb.HoldsReply) -> list[BlobId]:
+    name = f"{type(message).__name__}.blobs"
+    if len(message.blobs) > MOST_HELD:
+        raise PeerProtocolError(f"{name}: {len(message.blobs)} ids, and {MOST_HELD} are allowed")
+    return [convert.blob_of(blob, name) for blob in message.blobs]
 
 
 def encode_open_lane(caller: PeerId) -> bytes:

@@ -22,9 +22,11 @@ from peer.rpc.messages import (
     Locate,
     Located,
     decode_hello,
+    decode_holds,
     decode_open_lane,
     decode_prewarm,
     encode_hello_reply,
+    encode_holds_reply,
     encode_prewarm_reply,
     encode_ticket,
 )
@@ -119,6 +121,7 @@ class PeerServer:
             "Have": self._have,
             "Locate": self._locate,
             "Fetch": self._giver.give,
+            "Holds": self._holds,
             "OpenLane": self._open_lane,
             "Prewarm": self._prewarm,
         }
@@ -137,6 +140,10 @@ class PeerServer:
         asked = Locate.decode(await self._request(call))
         have, fetching = self._host.locate(asked.blob, asked.chunks, asked.urgent)
         await self._answer(call, Located(have, fetching).encode())
+
+    async def _holds(self, call: Inbound) -> None:
+        asked = decode_holds(await self._request(call))
+        await self._answer(call, encode_holds_reply(self._host.whole(asked)))
 
     async def _open_lane(self, call: Inbound) -> None:
         caller = decode_open_lane(await self._request(call))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -87,6 +87,7 @@ class Host:
         self.subscriptions: asyncio.Queue[Following] = asyncio.Queue()
         self.have: ChunkSet = 0
         self.fetching: ChunkSet = 0
+        self.complete: set[BlobId] = set()
         self.located: list[tuple[BlobId, ChunkSet, bool]] = []
         self.error: Exception | None = None
 
@@ -107,6 +108,9 @@ class Host:
     def locate(self, blob: BlobId, chunks: ChunkSet, urgent: bool) -> tuple[ChunkSet, ChunkSet]:
         self.located.append((blob, chunks, urgent))
         return self.have & chunks, self.fetching & chunks
+
+    def whole(self, blobs: Sequence[BlobId]) -> list[BlobId]:
+        return [blob for blob in blobs if blob in self.complete]
 
     def issue_ticket(self, caller: PeerId) -> bytes:
         return f"ticket of {caller}".encode()
@@ -161,6 +165,9 @@ class Shelf:
 
     def blob_ids(self) -> list[BlobId]:
         return list(self._blobs)
+
+    def whole(self, blob_ids: Sequence[BlobId]) -> list[BlobId]:
+        return [blob_id for blob_id in blob_ids if blob_id in self._blobs]
 
     def truncate(self, key: BlobKey, size_bytes: int) -> None:
         """The file loses its end, as no healthy store's does."""

@@ -219,6 +219,13 @@ class TestQuestions:
             assert await link.locate(BLOB, 0b1010, urgent=True) == (0b0010, 0b1000)
         assert world.host.located == [(BLOB, 0b1010, True)]
 
+    async def test_which_blobs_are_there_as_a_whole(self, world: World) -> None:
+        other = BlobId("11" * 16)
+        world.host.complete = {BLOB, BlobId("22" * 16)}
+        async with world.link() as link:
+            assert await link.whole([BLOB, other]) == {BLOB}
+            assert await link.whole([]) == set()
+
     async def test_ticket(self, world: World) -> None:
         async with world.link() as link:
             assert await link.ticket() == b"ticket of node-a@fedcba9876543210"

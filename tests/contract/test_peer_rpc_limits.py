@@ -45,7 +45,7 @@ async def ending(call: grpc.aio.StreamStreamCall[bytes, bytes] | grpc.aio.UnaryS
     return await call.code()
 
 
-@pytest.mark.parametrize("method", ["Hello", "Have", "Locate", "Fetch", "OpenLane"])
+@pytest.mark.parametrize("method", ["Hello", "Have", "Locate", "Holds", "Fetch", "OpenLane"])
 async def test_a_call_without_its_request(world: World, channel: grpc.aio.Channel, method: str) -> None:
     begun: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path(method))
     call = begun(timeout=30.0)

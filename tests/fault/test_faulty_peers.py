@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cachefs.errors import PeerBusy
+from cachefs.errors import PeerBusy, PeerUnavailable
 from cachefs.faults import PlannedFaults
 from cachefs.fetch import Fetcher
 from peer.faulty import LABELS, FaultyLink
@@ -45,6 +45,19 @@ async def test_a_reader_gets_its_bytes(tmp_path: Path, label: str, kind: str, ch
             assert await b.read(0, SIZE) == DATA
         b.store.close()
     assert sum(faults._happened.values()) > 0
+
+
+async def test_who_does_not_say_what_it_has_has_nothing(tmp_path: Path) -> None:
+    plan = tmp_path / "plan"
+    plan.write_text(
+        json.dumps({"faults": [{"label": "peer.holds", "kind": "errno", "errno": "ETIMEDOUT", "times": 1}]})
+    )
+    twin = TwinLink(identity("a"))
+    twin.holds = {KEY.blob_id}
+    link = FaultyLink(twin, PlannedFaults(plan, fired=journal()))
+    with pytest.raises(PeerUnavailable, match="planned fault"):
+        await link.whole([KEY.blob_id])
+    assert await link.whole([KEY.blob_id]) == {KEY.blob_id}
 
 
 async def test_a_locate_fails_as_a_peer_would(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ REQUESTS = {
     "Have": "FollowRequest",
     "Locate": "LocateRequest",
     "Fetch": "FetchRequest",
+    "Holds": "HoldsRequest",
     "OpenLane": "OpenLaneRequest",
 }
 

@@ -69,6 +69,8 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], type[Message]]] = {
     "fetch": (messages.Fetch.decode, pb.FetchRequest),
     "head": (messages.decode_head, pb.FetchReply),
     "piece": (messages.decode_piece, pb.FetchReply),
+    "holds": (messages.decode_holds, pb.HoldsRequest),
+    "holds_reply": (messages.decode_holds_reply, pb.HoldsReply),
     "open_lane": (messages.decode_open_lane, pb.OpenLaneRequest),
     "ticket": (messages.decode_ticket, pb.Ticket),
 }
@@ -107,6 +109,16 @@ class TestRoundTrip:
     @given(st.builds(messages.Located, chunk_sets(3000), chunk_sets(3000)))
     def test_located(self, answer: messages.Located) -> None:
         assert messages.Located.decode(answer.encode()) == answer
+
+    @given(st.lists(blobs))
+    def test_holds(self, asked: list[BlobId]) -> None:
+        assert messages.decode_holds(messages.encode_holds(asked)) == asked
+        assert messages.decode_holds_reply(messages.encode_holds_reply(asked)) == asked
+
+    def test_more_blobs_than_one_question_may_name(self) -> None:
+        too_many = [BlobId("00" * 16)] * (messages.MOST_HELD + 1)
+        with pytest.raises(PeerProtocolError, match="4097 ids, and 4096 are allowed"):
+            messages.decode_holds(messages.encode_holds(too_many))
 
     @given(st.builds(messages.Fetch, blobs, st.integers(0, (1 << 32) - 1), peers))
     def test_fetch(self, wanted: messages.Fetch) -> None:
@@ -194,6 +206,8 @@ _ARBITRARY: dict[str, st.SearchStrategy[Message]] = {
     "FetchRequest": st.builds(pb.FetchRequest, blob=ids_or_not, chunk=numbers(32), caller=valid_or_not),
     "FetchReply": st.builds(pb.FetchReply, data=st.binary())
     | st.builds(pb.FetchReply, head=st.builds(pb.FetchHead, digest=ids_or_not, size=numbers(64))),
+    "HoldsRequest": st.builds(pb.HoldsRequest, blobs=st.lists(ids_or_not, max_size=4)),
+    "HoldsReply": st.builds(pb.HoldsReply, blobs=st.lists(ids_or_not, max_size=4)),
     "OpenLaneRequest": st.builds(pb.OpenLaneRequest, caller=valid_or_not),
     "Ticket": st.builds(pb.Ticket, ticket=st.binary(max_size=300), port=numbers(32), expires_seconds=st.floats()),
 }

@@ -44,7 +44,7 @@ def test_joining_tells_what_was_missed_and_wakes_the_fetcher() -> None:
     late.origin_started(BLOB, range(2))
     late.origin_started(BLOB, range(5, 6))
     late.origin_ended(BLOB, range(2), range(2), 0.1)
-    late.join(exchange)
+    late.join(exchange, {BLOB: 3}.__getitem__)
     assert exchange.made[1:] == [("demand", {KEY: Want.ALL}), ("origin_started", BLOB, range(5, 6))]
     assert exchange.made[0][0] == "attach"
     assert woken == [True]
@@ -52,7 +52,7 @@ def test_joining_tells_what_was_missed_and_wakes_the_fetcher() -> None:
 
 def test_joined_it_is_the_exchange() -> None:
     late, exchange = LateExchange(), Calls()
-    late.join(exchange)
+    late.join(exchange, {BLOB: 3}.__getitem__)
     exchange.made.clear()
     assert late.origin(BLOB, 0b1111, 0, 1.0) == 0b1000
     late.demand({})
@@ -68,3 +68,10 @@ def test_joined_it_is_the_exchange() -> None:
     assert names == [
         "origin", "demand", "assign", "late", "origin_started", "origin_ended", "landed", "lost", "next_change", "ended"
     ]  # fmt: skip
+
+
+def test_copies_are_unknown_until_somebody_can_be_asked() -> None:
+    late = LateExchange()
+    assert late.copies(BLOB) == 0
+    late.join(Calls(), {BLOB: 3}.__getitem__)
+    assert late.copies(BLOB) == 3

@@ -225,3 +225,19 @@ def _two_free_ports(taken: str) -> tuple[int, socket.socket]:
         free, holder = (second, first) if taken == "gRPC" else (first, second)
         free.close()
         return port, holder
+
+
+async def test_each_knows_what_the_other_has_as_a_whole_and_when_it_is_gone(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, configured("a", times=replace(PATIENT, copies=0.02))) as a,
+        running(tmp_path, configured("b", a.node.identity.address, times=replace(PATIENT, copies=0.02))) as b,
+    ):
+        await a.warm()
+        await b.read(0, CHUNK)
+        (blob_id,) = a.store.blob_ids()
+        await until(lambda: b.node.copies.count(blob_id) == 1)
+        assert a.node.copies.count(blob_id) == 0  # b has a part of it
+        await b.warm()
+        await until(lambda: a.node.copies.count(blob_id) == 1)
+        await until(lambda: b.store.evict(blob_id))
+        await until(lambda: a.node.copies.count(blob_id) == 0)

@@ -89,6 +89,20 @@ def test_only_what_is_whole_is_lent(store: Store) -> None:
     blob.release()
 
 
+def test_which_blobs_are_whole_is_told_without_using_them(store: Store) -> None:
+    complete, partial = fill(store, INFO, DATA), describe("partial", DATA)
+    blob = store.acquire(partial)
+    put(blob, 0, DATA)
+    asked = [blob.blob_id, complete, blob_id_of(describe("elsewhere", DATA))]
+    before = {status.blob_id: status.last_used for status in store.blobs()}
+    assert store.whole(asked) == [complete]
+    assert {status.blob_id: status.last_used for status in store.blobs()} == before
+    for chunk in range(1, COUNT):
+        put(blob, chunk, DATA)
+    assert store.whole(asked) == asked[:2]  # while it is open, too
+    blob.release()
+
+
 def test_an_empty_blob_has_nothing(store: Store) -> None:
     blob = store.acquire(describe("empty", b""))
     assert blob.have == 0

@@ -92,6 +92,9 @@ class TwinLink:
         self.follows: dict[BlobId, Want] = {}
         self.located: list[tuple[BlobId, ChunkSet, bool]] = []
         self.locate_error: PeerError | None = None
+        self.holds: set[BlobId] = set()
+        self.asked: list[list[BlobId]] = []
+        self.whole_error: PeerError | None = None
         self.closed = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._on_updates: Callable[[Sequence[HaveUpdate]], None] | None = None
@@ -118,6 +121,12 @@ class TwinLink:
         if self.locate_error:
             raise self.locate_error
         return 0, 0
+
+    async def whole(self, blobs: Sequence[BlobId]) -> set[BlobId]:
+        self.asked.append(list(blobs))
+        if self.whole_error:
+            raise self.whole_error
+        return self.holds.intersection(blobs)
 
     async def ticket(self) -> bytes:
         return b"a ticket"
@@ -165,6 +174,10 @@ class Shelf:
 
     def blob_ids(self) -> list[BlobId]:
         return [key.blob_id for key in self.have]
+
+    def whole(self, blob_ids: Sequence[BlobId]) -> list[BlobId]:
+        complete = {key.blob_id for key, have in self.have.items() if have == bitset.span(0, key.chunk_count)}
+        return [blob_id for blob_id in blob_ids if blob_id in complete]
 
 
 class TwinDirectory:

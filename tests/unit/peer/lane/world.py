@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +86,9 @@ class FileLender:
 
     def blob_ids(self) -> list[BlobId]:
         return list(self.blobs)
+
+    def whole(self, blob_ids: Sequence[BlobId]) -> list[BlobId]:
+        return [blob_id for blob_id in blob_ids if blob_id in self.blobs]
 
     def close(self) -> None:
         for blob in self.blobs.values():
