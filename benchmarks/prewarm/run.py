@@ -134,7 +134,7 @@ def _read_rival(stage: Stage, rival: str) -> int:
 def _percent(stage: Stage, node: int) -> float:
     """How much of the first model a node has."""
     found = stage.nodes[node].daemon.call("GET", f"/placement?source={stage.source}")["bytes"]
-    return round(100 * found["local"] / found["total"], 2)
+    return round(100.0 * float(found["local"]) / float(found["total"]), 2)
 
 
 def _read_without_origin(stage: Stage) -> tuple[int, list[str]]:
