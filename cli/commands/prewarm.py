@@ -25,7 +25,7 @@ from mows.prewarm_state import Order
 @click.option("--from", "listed", type=click.File(), help="More sources: a file with one a line; - is standard input.")
 @click.option("--lease", metavar="DURATION", help="Keep the bytes that long whatever else is read, for example 2h.")
 @click.option("--nodes", metavar="NODES", help="`all`, zone=NAME, or names with commas. Default: this node.")
-@click.option("--order", type=click.Choice([*Order]), help="Which files first; default: as engines read them.")
+@click.option("--order", type=click.Choice([str(one) for one in Order]), help="Default: as engines read.")
 @click.option("--rate", metavar="RATE", help="Ask origins for no more than that, all nodes together, such as 200MB/s.")
 @click.option("--verify", is_flag=True, help="Compare what is in the cache already with its hashes first.")
 @click.option("--wait", is_flag=True, help="Wait until all bytes are here, and show progress.")
