@@ -13,7 +13,7 @@ from mows.progress import seconds_left
 
 WINDOW_RATIO = 0.5
 """Of the time since the first bytes: a long wait is foretold from a long look back, or it would jump about."""
-LEAST_WINDOW_SECONDS = 2.0
+LEAST_WINDOW_SECONDS = 1.0
 MOST_WINDOW_SECONDS = 60.0
 
 SPACING_SECONDS = 0.1
