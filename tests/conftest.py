@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from benchmarks.lab.leftovers import owner
 from cachefs.faults import FIRED_VARIABLE
@@ -26,6 +27,8 @@ OURS = ("cachefs", "peer", "mows", "cli")
 THREAD_PREFIX = "mows-"
 """Every thread that the project starts has such a name. Libraries keep others for the life of the process."""
 
+settings.register_profile("mows", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mows")  # no test fails because a machine is slow
 
 NAMESPACES = "/run/netns"
 """Where ``ip netns`` keeps namespaces; it makes a mount of the directory when it makes the first, for good."""

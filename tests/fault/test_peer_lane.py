@@ -245,7 +245,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert [r.getMessage() for r in caplog.records if "cannot be read at 0" in r.getMessage()]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(said=st.binary(max_size=100), after_ticket=st.booleans(), cut=st.integers(0, 28), flip=st.integers(0, 27))
 def test_whatever_is_said_the_server_lives(
     tmp_path: Path, said: bytes, after_ticket: bool, cut: int, flip: int

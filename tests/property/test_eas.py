@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from cachefs.origin import parse_source
@@ -45,7 +45,6 @@ def outcome(storage: list[dict[str, Any]], wishes: Wishes) -> tuple[Plan | None,
         return None, error
 
 
-@settings(deadline=None)
 @given(some.lists(entries, max_size=4), some.sampled_from(Writable), some.booleans())
 def test_any_json(storage: list[dict[str, Any]], writable: Writable, warm: bool) -> None:
     plan, error = outcome(storage, Wishes(ROOT, warm, writable))

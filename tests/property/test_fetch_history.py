@@ -14,7 +14,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -170,6 +170,4 @@ class FetchHistory(RuleBasedStateMachine):
 
 
 TestFetchHistory = FetchHistory.TestCase
-TestFetchHistory.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestFetchHistory.settings = settings(max_examples=40, stateful_step_count=25)

@@ -111,7 +111,7 @@ chunk_counts = st.integers(1, 300)
 rngs = st.integers(0, 1 << 32).map(random.Random)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(2, 24), chunk_counts, rngs)
 def test_nodes_that_see_each_other_fetch_each_chunk_once(count: int, chunk_count: int, rng: random.Random) -> None:
     swarm = Swarm(count, chunk_count, rng)
@@ -119,7 +119,7 @@ def test_nodes_that_see_each_other_fetch_each_chunk_once(count: int, chunk_count
     assert swarm.asked == Counter(range(chunk_count))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(SMALL_SWARM + 1, 32), chunk_counts, rngs)
 def test_a_large_swarm_does_even_when_all_decide_at_once(count: int, chunk_count: int, rng: random.Random) -> None:
     swarm = Swarm(count, chunk_count, rng)
@@ -127,7 +127,7 @@ def test_a_large_swarm_does_even_when_all_decide_at_once(count: int, chunk_count
     assert swarm.asked == Counter(range(chunk_count))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, SMALL_SWARM), rngs)
 def test_idle_helpers_cost_a_small_swarm_little(count: int, rng: random.Random) -> None:
     """A helper may take what its owner begins in the same round. The promise is 5 % (DESIGN section 1)."""
@@ -136,7 +136,7 @@ def test_idle_helpers_cost_a_small_swarm_little(count: int, rng: random.Random) 
     assert swarm.asked.total() <= 1.05 * 300
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, SMALL_SWARM), st.integers(2, SMALL_SWARM), rngs)
 def test_a_small_file_leaves_the_origin_once(chunk_count: int, count: int, rng: random.Random) -> None:
     """But for what an owner has beyond its quota: a helper may take that in the round in which the owner begins it."""
@@ -146,7 +146,7 @@ def test_a_small_file_leaves_the_origin_once(chunk_count: int, count: int, rng: 
     assert chunk_count <= swarm.asked.total() <= chunk_count + left_waiting
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(3, 20), chunk_counts, rngs)
 def test_what_a_stuck_node_announced_is_fetched_once_more(count: int, chunk_count: int, rng: random.Random) -> None:
     """Its second-ranked owner takes each such chunk over, and nobody else does."""

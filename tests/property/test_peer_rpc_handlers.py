@@ -84,7 +84,7 @@ def running(root: Path) -> Iterator[Running]:
 
 def few(example: Callable[..., None]) -> Callable[..., None]:
     """Each is a connection, and how long one takes is the machine's affair."""
-    return settings(max_examples=40, deadline=None)(example)
+    return settings(max_examples=40)(example)
 
 
 @pytest.mark.parametrize("method", REQUESTS)

@@ -224,7 +224,7 @@ counts = st.integers(2, MOST_NODES)
 chunk_counts = st.integers(1, 100)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(counts, chunk_counts, rngs)
 def test_with_instant_news_each_chunk_leaves_the_origin_once(count: int, chunk_count: int, rng: random.Random) -> None:
     fleet = fleet_of(count, chunk_count, rng)
@@ -233,7 +233,7 @@ def test_with_instant_news_each_chunk_leaves_the_origin_once(count: int, chunk_c
     fleet.check_views()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(counts, chunk_counts, st.integers(1, 3), rngs)
 def test_with_late_news_no_chunk_leaves_it_more_than_twice(
     count: int, chunk_count: int, news_every: int, rng: random.Random
@@ -246,7 +246,7 @@ def test_with_late_news_no_chunk_leaves_it_more_than_twice(
     fleet.check_views()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(3, MOST_NODES), chunk_counts, rngs)
 def test_each_death_costs_at_most_what_the_dead_were_getting(count: int, chunk_count: int, rng: random.Random) -> None:
     fleet = fleet_of(count, chunk_count, rng)
@@ -357,4 +357,4 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(deadline=None, max_examples=60, stateful_step_count=60)
+TestHistory.settings = settings(max_examples=60, stateful_step_count=60)

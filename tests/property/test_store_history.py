@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -354,9 +354,4 @@ class StoreHistory(RuleBasedStateMachine):
 
 
 TestStoreHistory = StoreHistory.TestCase
-TestStoreHistory.settings = settings(
-    max_examples=150,
-    stateful_step_count=50,
-    deadline=None,  # no test fails because a machine is slow
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestStoreHistory.settings = settings(max_examples=150, stateful_step_count=50)
