@@ -112,6 +112,7 @@ BY_ERROR_CODE: Mapping[str, ExitCode] = MappingProxyType(
         "instance_conflict": ExitCode.CONFLICT,
         "mount_of_instance": ExitCode.CONFLICT,
         "process_not_found": ExitCode.USAGE,
+        "pod_not_found": ExitCode.USAGE,
         "not_found": ExitCode.NOT_FOUND,
         "instance_not_found": ExitCode.NOT_FOUND,
         "mount_not_found": ExitCode.NOT_FOUND,

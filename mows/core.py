@@ -40,6 +40,7 @@ from mows.mount_records import MountRecords
 from mows.mounts import Mounts
 from mows.origins import OriginPool
 from mows.pins import Pins
+from mows.pods import Pods
 from mows.ports import Mounter
 from mows.recent_failures import Failure, recent_failures
 from mows.redaction import Redactor, secrets_of
@@ -156,6 +157,7 @@ async def open_core(
         StorageSettings(config.mounts.allowed_roots[0], functools.partial(_endpoint, config)),
         filler.rate,
         Clocks(wall=wall_clock),
+        Pods(config.csi.kubelet_dir),
         audit,
     )
     return Core(

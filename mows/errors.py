@@ -26,6 +26,7 @@
         ├── InstanceConflict instance_conflict    a live instance has this id and another body
         ├── MountOfInstance  mount_of_instance    this mount goes with its instance
         ├── ProcessNotFound  process_not_found    the process that an instance belongs to does not run here
+        ├── PodNotFound      pod_not_found        the pod that an instance belongs to is not on this node
         ├── TooManyListeners too_many_listeners   retryable: enough others listen to the events
         ├── BlobBusy         blob_busy            an open or pinned blob cannot be evicted
         └── NotFound         not_found            no such route
@@ -214,6 +215,15 @@ class ProcessNotFound(ServiceError):
     default_hint = "give the process id as the daemon sees it: in a container it needs the host's (hostPID)"
 
 
+class PodNotFound(ServiceError):
+    """The pod that an instance belongs to is not on this node, or its directory cannot be seen."""
+
+    code = "pod_not_found"
+    default_hint = (
+        "give the uid of a pod of this node (metadata.uid), and mount csi.kubelet_dir into the daemon's container"
+    )
+
+
 class BlobBusy(ServiceError):
     """An open or pinned blob cannot be evicted."""
 
@@ -246,7 +256,7 @@ class InstanceNotFound(NotFound):
     """No instance has this id; it may have been released."""
 
     code = "instance_not_found"
-    default_hint = "GET /v1/instances lists them; one whose lease or process has ended is gone: PUT it again"
+    default_hint = "GET /v1/instances lists them; one whose lease, process or pod has ended is gone: PUT it again"
 
 
 class BlobNotFound(NotFound):
@@ -296,6 +306,7 @@ HTTP_STATUS: Mapping[type[cache.CacheError], HTTPStatus] = MappingProxyType(
         InstanceConflict: HTTPStatus.CONFLICT,
         MountOfInstance: HTTPStatus.CONFLICT,
         ProcessNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
+        PodNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
         BlobBusy: HTTPStatus.CONFLICT,
         NotFound: HTTPStatus.NOT_FOUND,
     }

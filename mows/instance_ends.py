@@ -1,4 +1,4 @@
-"""What ends an instance by itself: its lease that nobody renews, and the end of its process."""
+"""What ends an instance by itself: its lease that nobody renews, the end of its process, and the end of its pod."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mows.errors import ProcessNotFound
+from mows.pods import LOOK_SECONDS
 from mows.processes import ProcessWatch
 
 LEASE_ENDED = "its lease has ended"
 PROCESS_ENDED = "its process has ended"
+POD_ENDED = "its pod has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class InstanceEnds:
         self._clocks = clocks
         self._on_end: Callable[[str], None] = lambda _: None
         self._watch: ProcessWatch | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._lease_until: float | None = None
         """Monotonic."""
         self._timer: asyncio.TimerHandle | None = None
@@ -60,6 +63,10 @@ class InstanceEnds:
         except ProcessNotFound:
             self._over(PROCESS_ENDED)
 
+    def look(self, pod_is_gone: Callable[[], bool]) -> None:
+        """End with a pod. `pod_is_gone` may block, and is asked on a thread."""
+        self._looking = asyncio.create_task(self._look(pod_is_gone), name="the pod of an instance")
+
     def lease(self, seconds: float) -> None:
         """End in this time; in place of what was said before."""
         self._lease_until = self._clocks.monotonic() + seconds
@@ -81,8 +88,16 @@ class InstanceEnds:
         self._on_end = lambda _: None
         if self._watch is not None:
             self._watch.close()
+        if self._looking is not None:
+            self._looking.cancel()
         if self._timer is not None:
             self._timer.cancel()
+
+    async def _look(self, pod_is_gone: Callable[[], bool]) -> None:
+        while True:
+            if await asyncio.to_thread(pod_is_gone):
+                return self._over(POD_ENDED)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _over(self, reason: str) -> None:
         if self.reason is None:

@@ -43,9 +43,11 @@ class InstanceSpec:
     """Whether `root` is this instance's alone, and goes with it."""
     ready_when: ReadyWhen = ReadyWhen.MOUNTED
     lease_seconds: float | None = None
-    """None: until it is deleted, or its process ends."""
+    """None: until it is deleted, or its process or pod ends."""
     process: int | None = None
     """Process id, as this daemon sees it. None: no process ends it."""
+    pod: str | None = None
+    """Uid of a pod of this node. None: no pod ends it."""
     name: str | None = None
     """For people and logs."""
 

@@ -1,7 +1,7 @@
 """All instances of this node: who may have which id, and their tasks.
 
-An instance is released by `delete`, when its lease ends without a renewal, and when its process ends. It outlives the
-daemon: a record (`mows.instance_records`) says what it is, and the next daemon goes on with it.
+An instance is released by `delete`, when its lease ends without a renewal, and when its process or its pod ends. It
+outlives the daemon: a record (`mows.instance_records`) says what it is, and the next daemon goes on with it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from mows.instance_records import InstanceRecord, InstanceRecords
 from mows.instance_spec import InstanceSpec, PlannedMount, mount_id
 from mows.instance_state import LEAVING, InstanceState
 from mows.mounts import Mounts
+from mows.pods import Pods
 from mows.threads import to_the_end
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Instances:
         storage: StorageSettings,
         rate_of: RateOf,
         clocks: Clocks,
+        pods: Pods,
         audit: Audit = NO_AUDIT,
     ) -> None:
         """`audit` hears of those that end by themselves; see `mows.audit` for the others."""
@@ -69,6 +71,7 @@ class Instances:
         self._records = records
         self._rate_of = rate_of
         self._clocks = clocks
+        self._pods = pods
         self._audit = audit
         self._stays: dict[str, _Stay] = {}
         self._admission = asyncio.Lock()  # guards the checks that lead to a new instance: one at a time
@@ -112,8 +115,8 @@ class Instances:
         """The instance that `spec` asks for, and whether it was made now. Returns before its mounts are mounted.
 
         A live instance with an equal spec is left as it is, and its lease renewed; a failed one is replaced. Raises
-        InstanceConflict, InvalidRequest, ProcessNotFound, Stopping, and whatever `Mounts.put` raises for one of its
-        mounts: then there is none of them.
+        InstanceConflict, InvalidRequest, ProcessNotFound, PodNotFound, Stopping, and whatever `Mounts.put` raises for
+        one of its mounts: then there is none of them.
         """
         while True:
             await self._end_of_leaving(instance_id)
@@ -167,6 +170,9 @@ class Instances:
         try:
             if spec.process is not None:
                 ends.watch(spec.process)
+            if spec.pod is not None:
+                await asyncio.to_thread(self._pods.check, spec.pod)
+                self._look(ends, spec.pod)
             if spec.lease_seconds is not None:
                 ends.lease(spec.lease_seconds)
             await self._record(instance_id, spec, ends)
@@ -181,6 +187,8 @@ class Instances:
         instance_id, spec, ends = record.instance_id, record.spec, InstanceEnds(self._clocks)
         try:
             _go_on(ends, record, self._clocks.wall())
+            if spec.pod is not None:
+                self._look(ends, spec.pod)
             mounts = [] if ends.reason else [await self._mount(instance_id, planned) for planned in spec.mounts]
         except CacheError:
             ends.close()
@@ -192,6 +200,9 @@ class Instances:
             logs.event(log, "released", instance=instance_id, reason=ends.reason)
         else:
             self._start(Instance(instance_id, spec, mounts, self._rate_of), ends)
+
+    def _look(self, ends: InstanceEnds, pod: str) -> None:
+        ends.look(functools.partial(self._pods.is_gone, pod))
 
     async def _mount_all(self, instance_id: str, spec: InstanceSpec) -> list[OwnedMount]:
         """Begin every mount, or none."""

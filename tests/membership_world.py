@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -100,11 +99,3 @@ def found(*addresses: Address, peers: tuple[Identity, ...] = ()) -> Found:
 
 def ids(*nodes: Identity) -> set[PeerId]:
     return {one.peer_id for one in nodes}
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until it holds."""
-    end = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "did not come true"
-        await asyncio.sleep(0.005)

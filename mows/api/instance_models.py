@@ -12,6 +12,8 @@ from mows.api.models import Model, Mount, WorkFailure
 from mows.instance_choices import ReadyWhen, Writable
 from mows.instance_state import InstanceState
 
+POD_UID = r"^[0-9A-Za-z][0-9A-Za-z-]{0,63}$"
+
 LARGEST_PID = (1 << 22) - 1
 """Linux's own limit (proc(5), pid_max)."""
 
@@ -33,6 +35,11 @@ class InstanceOptions(Model):
     )
     process: Annotated[int, Field(ge=1, le=LARGEST_PID)] | None = Field(
         default=None, description="Process id, as the daemon sees it. The instance is released when it has ended."
+    )
+    pod: Annotated[str, Field(pattern=POD_UID)] | None = Field(
+        default=None,
+        description="Uid of a pod of this node (`metadata.uid`). The instance is released when it has "
+        "ended and the kubelet has cleaned up after it.",
     )
     writable: Writable = Field(
         default=Writable.REFUSE,
@@ -88,6 +95,7 @@ class Instance(Model):
     )
     lease_until: datetime | None
     process: int | None
+    pod: str | None
     root: str
     mounts: list[InstanceMount]
     ignored: list[IgnoredStorage]

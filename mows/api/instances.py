@@ -21,6 +21,7 @@ from mows.errors import (
     InvalidStorage,
     MountConflict,
     MountPathInUse,
+    PodNotFound,
     ProcessNotFound,
     SourceNotAllowed,
     TargetNotAllowed,
@@ -40,6 +41,7 @@ _REFUSALS = fails_with(
     MountConflict,
     MountPathInUse,
     InstanceConflict,
+    PodNotFound,
     ProcessNotFound,
     body=True,
 )
@@ -107,6 +109,7 @@ def _spec(instance_id: str, body: models.InstanceRequest, instances: Instances) 
         ready_when=options.ready,
         lease_seconds=options.lease,
         process=options.process,
+        pod=options.pod,
         name=body.name,
     )
 
@@ -122,6 +125,7 @@ async def _document(instances: Instances, instance: Instance) -> models.Instance
         eta_seconds=status.eta_seconds,
         lease_until=convert.moment(instances.lease_until(status.instance_id)),
         process=spec.process,
+        pod=spec.pod,
         root=spec.root,
         mounts=_mounts(status),
         ignored=[

@@ -53,6 +53,7 @@ async def test_a_service_json_becomes_mounts(api: Api) -> None:
         "eta_seconds": 0.0,
         "lease_until": None,
         "process": None,
+        "pod": None,
         "root": str(root),
         "ignored": [{"mount_path": "/tmp/scratch", "kind": "empty_dir", "reason": document["ignored"][0]["reason"]}],
         "error": None,
@@ -155,6 +156,13 @@ async def test_a_process_that_is_not_there_is_refused(api: Api) -> None:
     assert (await put(api, MODEL, process=os.getpid())).json()["process"] == os.getpid()
 
 
+async def test_a_pod_that_is_not_there_is_refused(api: Api, tmp_path: Path) -> None:
+    document = problem(await put(api, MODEL, pod="7c1e"), 422, "pod_not_found")
+    assert "kubelet_dir" in document["hint"]
+    (tmp_path / "kubelet" / "pods" / "7c1e").mkdir(parents=True)
+    assert (await put(api, MODEL, pod="7c1e")).json()["pod"] == "7c1e"
+
+
 @pytest.mark.parametrize(
     ("body", "code", "detail"),
     [
@@ -166,6 +174,7 @@ async def test_a_process_that_is_not_there_is_refused(api: Api) -> None:
         ({"storage": [MODEL], "mows": {"reedy": "warm"}}, "invalid_request", "mows.reedy"),
         ({"storage": [MODEL], "mows": {"lease": "soon"}}, "invalid_request", "mows.lease"),
         ({"storage": [MODEL], "mows": {"process": 0}}, "invalid_request", "mows.process"),
+        ({"storage": [MODEL], "mows": {"pod": "../../etc"}}, "invalid_request", "mows.pod"),
     ],
 )
 async def test_bad_input_is_told_at_once(api: Api, body: dict[str, object], code: str, detail: str) -> None:

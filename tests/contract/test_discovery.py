@@ -13,8 +13,9 @@ from peer.membership.registry import RedisDiscovery
 from peer.membership.roster import Roster
 from peer.settings import PeerTimes
 from peer.values import Identity
-from tests.membership_world import World, ids, node, until
+from tests.membership_world import World, ids, node
 from tests.redis_server import redis_server
+from tests.waiting import until
 
 A, B = node("a", address="127.0.0.1:9302"), node("b", address="127.0.0.2:9302")
 NEW_B = node("b", boot="2", address="127.0.0.2:9302")

@@ -15,7 +15,8 @@ from peer.node import PeerNode
 from tests.fired import journal
 from tests.unit.fetch.kit import settings
 from tests.unit.peer.exchange.kit import KEY, TwinLink, identity
-from tests.unit.peer.test_node import DATA, SIZE, Running, configured, running, until
+from tests.unit.peer.test_node import DATA, SIZE, Running, configured, running
+from tests.waiting import until
 
 CASES = [
     ("peer.hello", "errno", {}),

@@ -41,8 +41,8 @@ from tests.unit.fetch.kit import (
     overruns,
     read,
     settings,
-    until,
 )
+from tests.waiting import until
 
 SIZE = 40 * CHUNK + 99
 DATA = content(SIZE)

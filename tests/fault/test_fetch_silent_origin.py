@@ -12,7 +12,7 @@ import pytest
 from cachefs.errors import Interrupted, OriginUnavailable, PeerBusy, PeerUnavailable
 from cachefs.fetch import shared
 from cachefs.types import BlobKey
-from tests.unit.fetch.kit import CHUNK, LIMIT_SECONDS, Reply, ScriptedOrigin, content, until
+from tests.unit.fetch.kit import CHUNK, LIMIT_SECONDS, Reply, ScriptedOrigin, content
 from tests.unit.fetch.peers_kit import (
     EVERYTHING,
     PeerStream,
@@ -23,6 +23,7 @@ from tests.unit.fetch.peers_kit import (
     refusing,
     whole,
 )
+from tests.waiting import until
 
 SIZE = 10 * CHUNK + 777
 DATA = content(SIZE)

@@ -30,8 +30,8 @@ from tests.unit.fetch.kit import (
     no_account,
     read,
     settings,
-    until,
 )
+from tests.waiting import until
 
 SIZE = 20 * CHUNK + 99
 DATA = content(SIZE)

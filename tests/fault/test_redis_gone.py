@@ -16,8 +16,9 @@ from peer.membership.registry import RedisDiscovery
 from peer.membership.roster import Roster
 from peer.settings import PeerTimes
 from peer.values import Identity, PeerId
-from tests.membership_world import World, ids, node, until
+from tests.membership_world import World, ids, node
 from tests.redis_server import RedisServer, redis_server
+from tests.waiting import until
 
 A, B, C = node("a"), node("b"), node("c")
 MODEL, OTHER = BlobId("0" * 32), BlobId("1" * 32)

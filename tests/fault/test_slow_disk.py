@@ -12,7 +12,8 @@ from cachefs.fetch import Fetcher
 from cachefs.origin.memory import MemoryOrigin
 from cachefs.store import Store, TierSettings
 from cachefs.store.oscalls import Calls, Step
-from tests.unit.fetch.kit import CHUNK, content, no_account, read, settings, until
+from tests.unit.fetch.kit import CHUNK, content, no_account, read, settings
+from tests.waiting import until
 
 P = ParamSpec("P")
 R = TypeVar("R")

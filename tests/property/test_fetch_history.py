@@ -23,6 +23,7 @@ from cachefs.fetch import CachedFile, Fetcher
 from cachefs.origin.memory import MemoryOrigin
 from tests.unit.fetch import kit
 from tests.unit.fetch.kit import CHUNK, Fault, Reply, ScriptedOrigin, breaks_after, content, dribbles, fails, open_store
+from tests.waiting import until
 
 SIZES = [0, 1, CHUNK, 3 * CHUNK + 7, 12 * CHUNK]
 NAMES = ["a.safetensors", "b.bin", "c.json", "d.dat", "e.safetensors"]
@@ -163,10 +164,10 @@ class FetchHistory(RuleBasedStateMachine):
 
     async def _at_rest(self) -> None:
         """No thread of the fetcher is at work, so that it evicts nothing until the loop runs again."""
-        await kit.until(lambda: self.fetcher.statistics().spans_in_flight == 0)
+        await until(lambda: self.fetcher.statistics().spans_in_flight == 0)
 
     async def _answered(self, replies: list[Reply]) -> None:
-        await kit.until(lambda: all(reply.answers for reply in replies))
+        await until(lambda: all(reply.answers for reply in replies))
 
 
 TestFetchHistory = FetchHistory.TestCase

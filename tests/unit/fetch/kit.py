@@ -22,6 +22,7 @@ from cachefs.ports import Buffer, Origin, Waited
 from cachefs.sharing import Exchange
 from cachefs.store import Store, TierSettings
 from cachefs.types import BlobId, BlobKey, ByteRange, Deadline, ObjectInfo
+from tests.waiting import until
 
 KIB = 1 << 10
 CHUNK = 16 * KIB
@@ -292,12 +293,6 @@ async def in_threads(count: int, work: Callable[[int], None]) -> None:
         thread.start()
     for thread in threads:
         await asyncio.to_thread(thread.join)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when it holds. The time limit of the test run is the only one."""
-    while not condition():  # noqa: ASYNC110 - there is no event: tests look from outside
-        await asyncio.sleep(0)
 
 
 async def resident(world: World, infos: Sequence[ObjectInfo]) -> None:

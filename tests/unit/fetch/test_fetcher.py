@@ -34,8 +34,8 @@ from tests.unit.fetch.kit import (
     open_store,
     read,
     settings,
-    until,
 )
+from tests.waiting import until
 
 SIZE = 10 * CHUNK + 777
 DATA = content(SIZE)

@@ -26,8 +26,8 @@ from tests.unit.fetch.kit import (
     read,
     resident,
     settings,
-    until,
 )
+from tests.waiting import until
 
 DATA = content(10 * CHUNK + 777)
 

@@ -22,7 +22,6 @@ from tests.unit.fetch.kit import (
     content,
     read,
     settings,
-    until,
 )
 from tests.unit.fetch.peers_kit import (
     EVERYTHING,
@@ -34,6 +33,7 @@ from tests.unit.fetch.peers_kit import (
     refusing,
     whole,
 )
+from tests.waiting import until
 
 COUNT = 11
 SIZE = 10 * CHUNK + 777

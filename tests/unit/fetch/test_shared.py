@@ -16,8 +16,9 @@ from cachefs.fetch.span import Client, Span, SpanPlan
 from cachefs.ports import PIECE_BYTES
 from cachefs.sharing import Want
 from cachefs.types import BlobId, Priority
-from tests.unit.fetch.kit import CHUNK, Reply, content, no_account, read, until
+from tests.unit.fetch.kit import CHUNK, Reply, content, no_account, read
 from tests.unit.fetch.peers_kit import SharedWorld, TwinExchange
+from tests.waiting import until
 
 SIZE = 8 * CHUNK
 DATA = content(SIZE)

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from mows.instance_ends import LEASE_ENDED, PROCESS_ENDED, Clocks, InstanceEnds
+from mows import instance_ends
+from mows.instance_ends import LEASE_ENDED, POD_ENDED, PROCESS_ENDED, Clocks, InstanceEnds
 from tests.unit.mows.twins import Clock
 
 
@@ -46,6 +47,15 @@ async def test_what_ended_before_anybody_listened_is_told_at_once(clock: Clock) 
     ends.watch_again(4_194_303, 1)
     ends.call(told.append)
     assert told == [PROCESS_ENDED]
+    ends.close()
+
+
+async def test_a_pod_is_looked_at_until_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instance_ends, "LOOK_SECONDS", 0.0)
+    ends, told, looks = InstanceEnds(Clocks()), asyncio.get_running_loop().create_future(), iter([False, False, True])
+    ends.call(told.set_result)
+    ends.look(lambda: next(looks))
+    assert await told == POD_ENDED
     ends.close()
 
 

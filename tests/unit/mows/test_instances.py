@@ -19,7 +19,9 @@ from mows.instance_spec import InstanceSpec, PlannedMount
 from mows.instance_state import InstanceState
 from mows.instances import Instances
 from mows.mount_spec import MountSpec
+from mows.pods import Pods
 from tests.unit.mows.twins import SOURCE, Node, running_node
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -46,7 +48,9 @@ def records(node: Node) -> InstanceRecords:
 def next_instances(node: Node) -> Instances:
     """Those of a daemon that follows, after the one before was closed."""
     clocks = Clocks(node.clock, node.now)
-    return Instances(node.mounts, records(node), node.instances.storage, lambda _: None, clocks)
+    return Instances(
+        node.mounts, records(node), node.instances.storage, lambda _: None, clocks, Pods(node.root.parent / "kubelet")
+    )
 
 
 async def ready(instances: Instances, instance_id: str = "i") -> InstanceState:
@@ -157,3 +161,16 @@ async def test_a_closed_one_takes_nothing_and_leaves_mounts_and_records(node: No
     with pytest.raises(Stopping):
         await node.instances.put("j", spec(node, instance_id="j"))
     assert len(node.mounter.mounts) == len(records(node).found()) == 1
+
+
+async def test_the_end_of_its_pod_releases_an_instance_also_of_the_daemon_before(node: Node) -> None:
+    pod = node.root.parent / "kubelet" / "pods" / "7c1e"
+    pod.mkdir(parents=True)
+    await node.instances.put("i", dataclasses.replace(spec(node), pod="7c1e"))
+    assert await ready(node.instances) == "ready"
+    await node.instances.close()
+    pod.rmdir()
+    following = next_instances(node)
+    await following.restore()
+    await until(lambda: following.all() == [])
+    assert (node.mounter.mounts, records(node).found()) == ({}, [])

@@ -32,6 +32,7 @@ from mows.mount_records import MountRecords
 from mows.mounts import Mounts
 from mows.pins import Pins
 from mows.placement import Inspector
+from mows.pods import Pods
 from mows.ports import MountPlace
 from mows.prewarm import PrewarmServices
 from mows.prewarm_records import PrewarmRecords
@@ -322,6 +323,7 @@ async def running_node(directory: Path) -> AsyncIterator[Node]:
         StorageSettings(root, lambda _: None),
         filler.rate,
         Clocks(clock, now),
+        Pods(directory / "kubelet"),
     )
     prewarm_services = PrewarmServices(origins, lister, cache, filler, pins, clock, verify=cache.verify)
     prewarm_records = PrewarmRecords(directory / "prewarms")

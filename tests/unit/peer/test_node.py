@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from peer.statistics import PeerStatus
 from peer.values import Address
 from tests.certificates import Authority
 from tests.unit.fetch.kit import CHUNK, content, no_account, open_store, read, settings
+from tests.waiting import until
 
 SIZE = 20 * CHUNK + 123
 DATA = content(SIZE)
@@ -28,12 +29,6 @@ PATIENT = PeerTimes(
     announce=0.01, heartbeat=0.1, dead_after=30.0, connect=30.0, handshake=30.0, settle=30.0, ticket=60.0
 )
 """News soon, and deadlines that a slow machine does not meet."""
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Something happens on other threads, or over the network. The time limit of the test run is the only one."""
-    while not condition():  # noqa: ASYNC110 - there is no event: tests look from outside
-        await asyncio.sleep(0.002)
 
 
 class Running:

@@ -15,6 +15,7 @@ from peer.exchange import links as links_module
 from peer.exchange.links import Links
 from peer.values import HaveUpdate, Identity
 from tests.unit.peer.exchange.kit import BLOB, OTHER, PATIENT, TwinLink, identity, turns, update
+from tests.waiting import until
 
 A, B = identity("a"), identity("b")
 
@@ -53,12 +54,6 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     assert all(link.closed for link in one.made)
     assert one.a.link is one.b.link is None
     assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """The time limit of the test run is the only one."""
-    while not condition():  # noqa: ASYNC110 - there is no event: tests look from outside
-        await asyncio.sleep(0)
 
 
 async def test_following_connects_once_to_each_peer(desk: Desk) -> None:

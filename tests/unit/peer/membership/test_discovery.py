@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from peer.membership.discovery import AddressInfo, DnsDiscovery, Found, StaticDiscovery, resolve
-from tests.membership_world import node, until
+from tests.membership_world import node
+from tests.waiting import until
 
 MINE = node("me")
 

@@ -12,7 +12,8 @@ import pytest
 from peer.membership.contact import Contact
 from peer.membership.hellos import HELLOS_TO_STRANGERS, INTRODUCED, Hellos
 from peer.settings import PeerTimes
-from tests.membership_world import BRISK, World, node, until
+from tests.membership_world import BRISK, World, node
+from tests.waiting import until
 
 MINE, A = node("me"), node("a")
 

@@ -14,7 +14,8 @@ from peer.membership.prober import HelloReply
 from peer.membership.roster import Roster
 from peer.settings import PeerTimes
 from peer.values import Identity, PeerId
-from tests.membership_world import BRISK, IMPATIENT, Told, World, ids, node, until
+from tests.membership_world import BRISK, IMPATIENT, Told, World, ids, node
+from tests.waiting import until
 
 MINE, A, B = node("me"), node("a"), node("b")
 
