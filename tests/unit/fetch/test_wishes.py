@@ -43,7 +43,9 @@ async def file(tmp_path: Path) -> AsyncIterator[CachedFile]:
 async def warmed(file: CachedFile) -> CachedFile:
     """The same, being warmed up besides."""
     loop = asyncio.get_running_loop()
-    warm = Warm(file.live, file.client, Priority.PREWARM, loop.create_future(), 3600.0)
+    end: asyncio.Future[None] = loop.create_future()
+    end.add_done_callback(asyncio.Future.exception)  # nobody waits for it here
+    warm = Warm(file.live, file.client, Priority.PREWARM, end, 3600.0)
     warm.progressed(loop.time())
     file.live.warms.append(warm)
     return file
