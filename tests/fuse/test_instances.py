@@ -1,4 +1,4 @@
-"""Instances on real mounts: shared caches, the end of a process, and daemons that follow one another."""
+"""Instances on real mounts: shared caches, the ends of processes and pods, and daemons that follow one another."""
 
 from __future__ import annotations
 
@@ -107,6 +107,17 @@ def test_the_end_of_its_process_releases_an_instance(node: Node) -> None:
         eventually(lambda: not root_of(node.daemon).exists(), "unmounted, and its directories removed")
     assert not is_mounted(mount)
     eventually(lambda: instances(node.daemon) == [], "forgotten")
+
+
+def test_the_end_of_its_pod_releases_an_instance(tmp_path: Path) -> None:
+    pod = tmp_path / "pods" / "7c1e"
+    pod.mkdir(parents=True)
+    with running_node(sections={"csi": {"kubelet_dir": str(tmp_path)}}) as node:
+        node.put("m/qwen/weights", DATA)
+        assert put(node.daemon, pod="7c1e")["ready"]
+        pod.rmdir()
+        eventually(lambda: not root_of(node.daemon).exists(), "unmounted, and its directories removed")
+        eventually(lambda: instances(node.daemon) == [], "forgotten")
 
 
 def test_an_instance_outlives_the_daemon(node: Node) -> None:
