@@ -42,11 +42,14 @@ def test_secrets_and_tracebacks_are_found_by_line(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_left_is_found_by_its_mark(tmp_path: Path) -> None:
-    mark = tmp_path.name
-    with subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: mark}) as process:
+    mark, pipe = tmp_path.name, subprocess.PIPE
+    with subprocess.Popen(["cat"], stdin=pipe, stdout=pipe, bufsize=0, env={**os.environ, MARK: mark}) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"begun")  # its environment is there some time after Popen returns
+        assert process.stdout.read(5) == b"begun"
         found = left_behind([tmp_path], mark, os.getpid())
-        process.kill()
-    assert found == [f"process {process.pid}: sleep 60 "]
+    assert found == [f"process {process.pid}: cat "]
     assert left_behind([tmp_path], mark, os.getpid()) == []
 
 
