@@ -6,8 +6,8 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import click
 
@@ -67,12 +67,13 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="mows")
 @with_options
 @click.pass_context
-def root(ctx: click.Context, *, as_json: bool, socket: Path | None, url: str | None, token_file: Path | None) -> None:
+def root(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - the fields of `Given`
     """Model Weight Service: model weights from object storage, as read-only directories on this node.
 
-    The options below may also stand after the command. MOWS_SOCKET, MOWS_URL and MOWS_TOKEN_FILE set them, too.
+    The options below may also stand after the command. MOWS_SOCKET, MOWS_URL, MOWS_TOKEN_FILE, MOWS_CA_FILE,
+    MOWS_CERT_FILE and MOWS_KEY_FILE set them, too.
     """
-    ctx.obj = Given(as_json, socket, url, token_file)
+    ctx.obj = Given(**given)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

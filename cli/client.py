@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from cli.endpoint import Endpoint
 from cli.errors import ApiError, CliError, DaemonUnreachable, Failure
@@ -18,7 +19,7 @@ def connect(endpoint: Endpoint) -> Iterator[Client]:
 
     Nothing is tried again: who types a command wants to know at once that there is no daemon.
     """
-    place = client.Endpoint(socket=endpoint.socket, url=endpoint.url, token_file=endpoint.token_file)
+    place = client.Endpoint(**asdict(endpoint))
     try:
         with Client(place, retries=NO_RETRIES) as api:
             yield api

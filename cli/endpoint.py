@@ -16,6 +16,10 @@ class Endpoint:
     socket: Path
     url: str | None = None
     token_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    """See `mows.client.Endpoint`."""
 
     def __str__(self) -> str:
         return self.url or str(self.socket)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +22,13 @@ class Given:
     socket: Path | None = None
     url: str | None = None
     token_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+FILES = ("token_file", "ca_file", "cert_file", "key_file")
+"""Of `Given` and `Endpoint`: each is looked for by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +41,28 @@ class Invocation:
     @property
     def given(self) -> Given:
         """The same, as if it had been typed before a subcommand."""
-        return Given(
-            self.as_json,
-            None if self.endpoint.url else self.endpoint.socket,
-            self.endpoint.url,
-            self.endpoint.token_file,
-        )
+        place = self.endpoint
+        files = {name: getattr(place, name) for name in FILES}
+        return Given(self.as_json, None if place.url else place.socket, place.url, **files)
+
+
+def _file(name: str, text: str) -> Callable[..., Any]:
+    return click.option(name, type=click.Path(path_type=Path), help=text)
 
 
 _OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text."),
-    click.option("--socket", type=click.Path(path_type=Path), help=f"The daemon's Unix socket. [{DEFAULT_SOCKET}]"),
+    _file("--socket", f"The daemon's Unix socket. [{DEFAULT_SOCKET}]"),
     click.option("--url", help="The daemon's address instead of a socket, such as https://node-a:9301."),
-    click.option("--token-file", type=click.Path(path_type=Path), help="File with the API token, for --url."),
+    _file("--token-file", "File with the API token, for --url."),
+    _file("--ca-file", "Who signed the daemon's certificate, PEM, for https. [those the system trusts]"),
+    _file("--cert-file", "Your own certificate, PEM, for a daemon that asks for one."),
+    _file("--key-file", "Its private key, unless it is in --cert-file."),
 )
 
 
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the common options as plain parameters: what the group needs."""
+    """Add the common options as plain parameters, named as the fields of `Given`: what the group needs."""
     return functools.reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), function)
 
 
@@ -58,30 +70,25 @@ def with_invocation(function: Callable[..., None]) -> Callable[..., None]:
     """Add the common options to a command, which gets them as its first argument, an `Invocation`."""
 
     @functools.wraps(function)
-    def command(
-        *, as_json: bool, socket: Path | None, url: str | None, token_file: Path | None, **arguments: object
-    ) -> None:
+    def command(**arguments: Any) -> None:  # noqa: ANN401 - whatever the command's own options are
         before = click.get_current_context().find_object(Given) or Given()
-        after = Given(as_json, socket, url, token_file)
+        after = Given(**{field.name: arguments.pop(field.name) for field in fields(Given)})
         function(resolve(before, after, os.environ), **arguments)
 
     return with_options(command)
 
 
 def resolve(before: Given, after: Given, environ: Mapping[str, str]) -> Invocation:
-    """The nearest word wins: after the command's name, before it, MOWS_SOCKET / MOWS_URL / MOWS_TOKEN_FILE, default.
+    """The nearest word wins: after the command's name, before it, MOWS_SOCKET and its like, the default.
 
     On each of these levels a URL goes before a socket.
     """
-    from_environment = Given(
-        socket=_path(environ.get("MOWS_SOCKET")),
-        url=environ.get("MOWS_URL") or None,
-        token_file=_path(environ.get("MOWS_TOKEN_FILE")),
-    )
+    named: dict[str, Any] = {name: _path(environ.get(f"MOWS_{name.upper()}")) for name in ("socket", *FILES)}
+    from_environment = Given(url=environ.get("MOWS_URL") or None, **named)
     levels = (after, before, from_environment, Given(socket=DEFAULT_SOCKET))
     place = next(level for level in levels if level.url or level.socket)
-    token_file = next((level.token_file for level in levels if level.token_file), None)
-    endpoint = Endpoint(socket=place.socket or DEFAULT_SOCKET, url=place.url, token_file=token_file)
+    files = {name: next((getattr(level, name) for level in levels if getattr(level, name)), None) for name in FILES}
+    endpoint = Endpoint(place.socket or DEFAULT_SOCKET, place.url, **files)
     return Invocation(endpoint=endpoint, as_json=before.as_json or after.as_json)
 
 

@@ -91,6 +91,11 @@ class Core:
         return None if self.keeping is None else self.keeping.connected
 
 
+def wall_clock(faults: Faults | None) -> Callable[[], float]:
+    """Unix time; with planned faults it may jump."""
+    return faults.time if faults else time.time
+
+
 async def open_core(
     config: Config, faults: Faults | None, outer: contextlib.AsyncExitStack, stack: contextlib.AsyncExitStack
 ) -> Core:
@@ -104,10 +109,10 @@ async def open_core(
     recent = outer.enter_context(logs.recent(redact))
     failures = outer.enter_context(recent_failures(redact))
     outer.enter_context(Watchdog(operations.running))
-    wall_clock = faults.time if faults else time.time
+    now = wall_clock(faults)
     exchange = LateExchange() if config.peers.wanted else None
     copies = exchange.copies if exchange else unknown_copies
-    store = await asyncio.to_thread(open_store, config, faults, wall_clock, copies)
+    store = await asyncio.to_thread(open_store, config, faults, now, copies)
     outer.push_async_callback(asyncio.to_thread, store.close)
     demoter = Demoter(store)
     demoter.start()
@@ -123,7 +128,7 @@ async def open_core(
     fetcher = await stack.enter_async_context(
         Fetcher(store, settings.fetch_settings(config), exchange=exchange, operations=operations)
     )
-    pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME, now=wall_clock)
+    pins = Pins(StorePins(store), config.node.state_dir / LEASES_NAME, now=now)
     await pins.restore()
     lister = Lister(
         origins,
@@ -156,7 +161,7 @@ async def open_core(
         InstanceRecords(config.node.state_dir / INSTANCES_NAME, boot_id),
         StorageSettings(config.mounts.allowed_roots[0], functools.partial(_endpoint, config)),
         filler.rate,
-        Clocks(wall=wall_clock),
+        Clocks(wall=now),
         Pods(config.csi.kubelet_dir),
         audit,
     )

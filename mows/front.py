@@ -17,7 +17,7 @@ from mows.api.middleware import BearerToken
 from mows.api.services import NodeIdentity, Services
 from mows.cache_admin import CacheAdmin
 from mows.config import Config
-from mows.core import Core
+from mows.core import Core, wall_clock
 from mows.debug import Debug
 from mows.errors import ConfigError
 from mows.fleet import Fleet, PrewarmAnswers
@@ -98,6 +98,7 @@ def _services(core: Core, peers: PeerNode | None) -> Services:
         PrewarmRecords(config.node.state_dir / PREWARMS_NAME),
         lease_seconds=config.prewarm.lease,
         keep_finished_seconds=config.prewarm.keep_finished,
+        wall_clock=wall_clock(core.faults),
     )
     observed = Observed(
         identity.version,

@@ -68,6 +68,7 @@ def _check_configured(config: Config) -> Iterator[Finding]:
     yield from tiers.probe(configured)
     yield from limits.probe(tiers.memory_bytes(configured))
     yield from service.directories(config.node.state_dir, config.api.socket)
+    yield from service.api_files(config.api)
     yield service.keeper(config.daemon.keeper)
     with configuration.origin_targets(config) as targets:
         yield from origins.probe(targets)

@@ -13,7 +13,7 @@ from cli.app import COMMANDS, root
 from cli.exit_codes import MEANINGS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "CLI.md").read_text()
-COMMON = {"--json", "--socket", "--url", "--token-file", "--help"}
+COMMON = {"--json", "--socket", "--url", "--token-file", "--ca-file", "--cert-file", "--key-file", "--help"}
 EXAMPLES = re.findall(r"^ *\$ mows (.*)$", DOCUMENT, re.MULTILINE)
 
 

@@ -2,9 +2,10 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from cli import main
 from cli.exit_codes import ExitCode
 from mows.api.peer_models import Peers
+from tests.certificates import Authority
 
 PEERS = Peers(configured=False, node="node-a")
 
@@ -93,6 +95,30 @@ def test_the_token_goes_along(tmp_path: Path) -> None:
         assert main(["peers", "--url", url, "--token-file", str(tmp_path / "token")]) == ExitCode.OK
         thread.join()
     assert b"authorization: bearer secret\r\n" in heard[0].lower()
+
+
+def test_certificates_of_both_sides(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    node, caller = authority.sign("node-a"), authority.sign("ann")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(node.cert, node.key)
+    context.load_verify_locations(authority.cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(ssl.SSLError), context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+                connection.recv(65536)
+                connection.sendall(http(PEERS.model_dump_json()))
+
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        known = ["--ca-file", str(authority.cert)]
+        own = ["--cert-file", str(caller.cert), "--key-file", str(caller.key)]
+        for files, code in ((known + own, ExitCode.OK), (known, ExitCode.UNREACHABLE), ([], ExitCode.UNREACHABLE)):
+            thread = threading.Thread(target=serve)
+            thread.start()
+            assert main(["peers", "--url", url, *files]) == code
+            thread.join()
 
 
 def test_a_socket_whose_daemon_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,14 @@ def test_json_may_stand_on_either_side() -> None:
     assert not resolve(Given(), Given(), {}).as_json
 
 
+def test_each_file_is_looked_for_by_itself() -> None:
+    environ = {"MOWS_CA_FILE": "/ca", "MOWS_CERT_FILE": "/old", "MOWS_KEY_FILE": "/key"}
+    invocation = resolve(Given(url="https://h"), Given(cert_file=Path("/cert")), environ)
+    place = invocation.endpoint
+    assert (place.ca_file, place.cert_file, place.key_file) == (Path("/ca"), Path("/cert"), Path("/key"))
+    assert resolve(invocation.given, Given(), {}) == invocation
+
+
 def test_a_token_file_goes_with_a_url_from_elsewhere() -> None:
     invocation = resolve(Given(), Given(url="http://h"), {"MOWS_TOKEN_FILE": "/token"})
     assert invocation.endpoint.token_file == Path("/token")
