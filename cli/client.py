@@ -10,18 +10,19 @@ from cli.endpoint import Endpoint
 from cli.errors import ApiError, CliError, DaemonUnreachable, Failure
 from cli.exit_codes import exit_code_of
 from mows import client
-from mows.client import NO_RETRIES, Client
+from mows.client import NO_RETRIES, Client, Retries
 
 
 @contextmanager
-def connect(endpoint: Endpoint) -> Iterator[Client]:
+def connect(endpoint: Endpoint, *, patient: bool = False) -> Iterator[Client]:
     """A connection to the daemon at `endpoint`. Nothing is sent yet; what fails in the block is raised as `CliError`.
 
-    Nothing is tried again: who types a command wants to know at once that there is no daemon.
+    Nothing is tried again, because who types a command wants to know at once that there is no daemon; unless `patient`:
+    the daemon has begun something, and goes on with it when it is replaced.
     """
     place = client.Endpoint(**asdict(endpoint))
     try:
-        with Client(place, retries=NO_RETRIES) as api:
+        with Client(place, retries=Retries() if patient else NO_RETRIES) as api:
             yield api
     except client.ClientError as error:
         raise cli_error(error) from error

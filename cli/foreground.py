@@ -18,7 +18,7 @@ from cli.client import connect
 from cli.embedded import default_config
 from cli.endpoint import Endpoint
 from cli.errors import CliError, DaemonUnreachable
-from cli.mounting import Wanted, emit_mount, mount_and_wait
+from cli.mounting import Wanted, begin, emit_mount, wait
 from cli.options import Invocation
 from cli.output import emit_note
 from mows import daemon, logs
@@ -53,7 +53,7 @@ def through_daemon(invocation: Invocation, wanted: Wanted) -> None:
     """The mount of a running daemon, for as long as this command lives."""
     with connect(invocation.endpoint) as api, _ended_by_signals():
         try:
-            emit_mount(mount_and_wait(api, wanted, quiet=invocation.as_json), as_json=invocation.as_json)
+            emit_mount(wait(api, wanted, begin(api, wanted), quiet=invocation.as_json), as_json=invocation.as_json)
             emit_note("Ctrl-C unmounts")
             while True:
                 signal.pause()
@@ -110,5 +110,5 @@ async def _mount(endpoint: Endpoint, wanted: Wanted, stop: asyncio.Event, *, as_
 
 def _mount_and_tell(endpoint: Endpoint, wanted: Wanted, *, as_json: bool) -> None:
     with connect(endpoint) as api:
-        emit_mount(mount_and_wait(api, wanted, quiet=as_json), as_json=as_json)
+        emit_mount(wait(api, wanted, begin(api, wanted), quiet=as_json), as_json=as_json)
     emit_note("the embedded daemon's cache ends with this command; Ctrl-C unmounts")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cli.errors import WaitInterrupted
@@ -27,21 +29,31 @@ class Wanted:
         return {"source": self.source, "mount_path": self.mount_path, "warm": self.warm}
 
 
-def mount_and_wait(api: Client, wanted: Wanted, *, quiet: bool) -> Mount:
-    """Put the mount and wait until it is settled. Raises the failure it ended in, WaitInterrupted on Ctrl-C."""
+def begin(api: Client, wanted: Wanted) -> Mount:
+    """Put the mount: most are settled by then. Raises WaitInterrupted on Ctrl-C."""
+    with _going_on(wanted):
+        return api.put_mount(wanted.mount_id, wanted.body(), wait_seconds=FIRST_WAIT_SECONDS)
+
+
+def wait(api: Client, wanted: Wanted, mount: Mount, *, quiet: bool) -> Mount:
+    """Wait until it is settled. Raises the failure it ended in, WaitInterrupted on Ctrl-C."""
+    with _going_on(wanted), reporter(wanted.source, quiet=quiet) as progress:
+        mount = wait_for_mount(api, mount, progress.show)
+    if mount.error is not None and (mount.state == "failed" or wanted.warm):
+        done = "cannot mount" if mount.state == "failed" else f"mounted on {mount.mount_path}, but not warm"
+        raise failure(done, mount.error)
+    return mount
+
+
+@contextmanager
+def _going_on(wanted: Wanted) -> Iterator[None]:
     try:
-        mount = api.put_mount(wanted.mount_id, wanted.body(), wait_seconds=FIRST_WAIT_SECONDS)
-        with reporter(wanted.source, quiet=quiet) as progress:
-            mount = wait_for_mount(api, mount, progress.show)
+        yield
     except KeyboardInterrupt:
         raise WaitInterrupted(
             f"stopped waiting: the mount goes on in the daemon: {wanted.mount_id}",
             hint=f"`mows status` shows it, `mows umount {wanted.mount_id}` ends it",
         ) from None
-    if mount.error is not None and (mount.state == "failed" or wanted.warm):
-        done = "cannot mount" if mount.state == "failed" else f"mounted on {mount.mount_path}, but not warm"
-        raise failure(done, mount.error)
-    return mount
 
 
 def emit_mount(mount: Mount, *, as_json: bool) -> None:

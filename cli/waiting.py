@@ -10,7 +10,7 @@ from cli.progress import Sample
 from mows.api import models
 from mows.api.models import Mount
 from mows.api.prewarm_models import Prewarm, PrewarmPart
-from mows.client import Client, NotMows
+from mows.client import Client, DaemonUnreachable, NotMows, Unavailable
 from mows.mount_state import is_settled
 from mows.prewarm_state import FINISHED
 
@@ -50,11 +50,19 @@ def wait_for_mount(api: Client, mount: Mount, show: Callable[[Sample], None]) ->
 def wait_for_prewarm(api: Client, prewarm: Prewarm, show: Callable[[Sample], None]) -> Prewarm:
     """The prewarm once it is finished, by the daemon's event stream; asked for anew when a stream ends early."""
     while prewarm.state not in FINISHED:
-        latest = None
-        for latest in api.prewarm_events(prewarm.id):
+        prewarm = _followed(api, prewarm.id, show)
+    return prewarm
+
+
+def _followed(api: Client, prewarm_id: str, show: Callable[[Sample], None]) -> Prewarm:
+    """What the stream told last; where it broke off, what the daemon, or the next one, says instead."""
+    latest = None
+    try:
+        for latest in api.prewarm_events(prewarm_id):
             if latest.state not in FINISHED:
                 show(sample(latest))
-        if latest is None:
-            raise NotMows("the daemon ended the stream of events without any", hint="look at the daemon's log")
-        prewarm = latest
-    return prewarm
+    except (DaemonUnreachable, Unavailable):
+        return api.prewarm(prewarm_id)
+    if latest is None:
+        raise NotMows("the daemon ended the stream of events without any", hint="look at the daemon's log")
+    return latest

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from cli.client import connect
-from cli.mounting import Wanted, emit_mount, mount_and_wait
+from cli.mounting import Wanted, begin, emit_mount, wait
 from cli.options import Invocation, with_invocation
 
 ID_NAME_CHARS = 40
@@ -46,7 +46,9 @@ def command(
     if config is not None:
         raise click.UsageError("--config is for --foreground: a running daemon has its configuration")
     with connect(invocation.endpoint) as api:
-        mount = mount_and_wait(api, wanted, quiet=invocation.as_json)
+        mount = begin(api, wanted)
+    with connect(invocation.endpoint, patient=True) as api:
+        mount = wait(api, wanted, mount, quiet=invocation.as_json)
     emit_mount(mount, as_json=invocation.as_json)
 
 

@@ -53,7 +53,8 @@ def command(
             _cancel(api, cancel, invocation)
             return
         prewarm = _begun(api, wanted, wishes) if wanted else _changed(api, pause, resume)
-        if wait:
+    if wait:
+        with connect(invocation.endpoint, patient=True) as api:
             prewarm = _wait(api, prewarm, quiet=invocation.as_json)
     if invocation.as_json:
         emit_json(prewarm)
