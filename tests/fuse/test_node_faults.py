@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -47,11 +48,16 @@ def test_models_that_do_not_fit_together_take_turns() -> None:
         node.put("m/a.safetensors", first)
         node.put("m/b.safetensors", second)
         target = node.mount()
-        for _ in range(2):
-            assert (target / "a.safetensors").read_bytes() == first
-            assert (target / "b.safetensors").read_bytes() == second
+        for name, content in 2 * [("a.safetensors", first), ("b.safetensors", second)]:
+            assert (target / name).read_bytes() == content
+            eventually(lambda: not any(blob["in_use"] for blob in blobs(node)), "the kernel's word that it is closed")
         assert node.daemon.metric("mows_store_evictions_total") >= 2
         assert node.daemon.metric("mows_tier_used_bytes") <= 32 * CHUNK
+
+
+def blobs(node: Node) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = node.daemon.call("GET", "/cache/blobs")["blobs"]
+    return found
 
 
 def test_denied_and_archived_objects_are_permission_errors(node: Node) -> None:
