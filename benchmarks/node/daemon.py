@@ -21,6 +21,7 @@ MOUNT_SECONDS = 60.0
 STOP_SECONDS = 45.0
 """More than `daemon.stop_timeout` is by default."""
 
+CLOSE_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 
 
@@ -131,11 +132,18 @@ class Daemon(Child):
         return int(self.mount_state(mount_id)["bytes"]["from_origin"])
 
     def evict(self, source: str) -> None:
-        """Drop everything cached of `source`. Raises DaemonRefused when some of it is in use."""
+        """Drop everything cached of `source`. Raises DaemonRefused when some of it stays in use."""
+        # A file is still in use for a moment after it was closed: the kernel tells the daemon later.
+        give_up = time.monotonic() + CLOSE_SECONDS
+        while kept := self._evict(source):
+            if time.monotonic() > give_up:
+                raise DaemonRefused(f"{source} could not be evicted: {kept}")
+            time.sleep(0.01)
+
+    def _evict(self, source: str) -> list[dict[str, Any]]:
+        """What could not be dropped."""
         results = self.call("POST", "/cache/evict", {"source": source})["blobs"]
-        kept = [result for result in results if result["result"] != "evicted"]
-        if kept:
-            raise DaemonRefused(f"{source} could not be evicted: {kept}")
+        return [result for result in results if result["result"] != "evicted"]
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """One request to the REST API, below ``/v1``; the JSON object it answers, empty for none."""

@@ -87,12 +87,15 @@ class FetchHistory(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def warm(self, name: str) -> None:
+        evicted = self._evicted()
         try:
             self.loop.run_until_complete(self.fetcher.warm(self.infos[name], self.origin, account=self._account))
         except NoSpace:
             pass  # the only reason there is for it not to succeed
         else:
-            assert self.fetcher.resident_bytes(self.infos[name]) == len(self.model[name])
+            found = self.fetcher.resident_bytes(self.infos[name])
+            # Nothing holds it: what is read ahead for others may have taken its place by now.
+            assert found == len(self.model[name]) or self._evicted() != evicted
 
     @rule(faults=st.lists(st.sampled_from(MENDABLE), max_size=5))
     def the_origin_misbehaves(self, faults: list[Fault]) -> None:
@@ -158,6 +161,10 @@ class FetchHistory(RuleBasedStateMachine):
     def _account(self, _source: str, count: int) -> None:
         with self.lock:
             self.accounted += count
+
+    def _evicted(self) -> tuple[int, int]:
+        found = self.store.statistics()
+        return found.evictions, found.evicted_chunks
 
     async def _fetcher(self) -> Fetcher:
         return Fetcher(self.store, kit.settings(memory_bytes=16 * CHUNK))
