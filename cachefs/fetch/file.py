@@ -70,6 +70,9 @@ class CachedFile:
         self.open = True
         self.asked = False
         """Whether `following` was called."""
+        self.spent = False
+        """Chunks of it had to go since it was read last: what is read ahead now would push out what was read ahead
+        before, and so on for ever. The loop sets it, the next read clears it."""
         self.followed: list[Followed] = []
         self._attention = attention
         self._settings = settings
@@ -132,6 +135,7 @@ class CachedFile:
 
     def _observe(self, span: ByteRange) -> bool:
         """Note a read. True when it tells more than the ones before: another chunk, or the first beyond the header."""
+        self.spent = False
         before = self._pattern
         after = self._pattern = observe(before, span.start, span.stop, self._header_bytes())
         if self.weights and after.beyond_header:

@@ -133,6 +133,8 @@ class LiveBlob:
             return False
         self._given_up = self.blob.given_up
         self.flights.lost(~self.blob.have)
+        for file in self.files:
+            file.spent = True
         for warm in self.warms:
             warm.fail(NoSpace(f"{self.info.uri}: does not fit into what can be freed of its tier"))
         return True

@@ -82,7 +82,7 @@ def following_wishes(files: Iterable[CachedFile], terms: Terms) -> list[list[Wis
         [
             _read_ahead(file, followed.live, followed.head, _length(followed.live, terms))
             for followed in file.followed
-            if not followed.live.bypassed and file.live.window_bytes is None
+            if not followed.live.bypassed and file.live.window_bytes is None and followed.live.window_bytes is None
         ]
         for file in files
     ]
@@ -103,6 +103,8 @@ def _windows(file: CachedFile, terms: Terms) -> Iterable[Window]:
     key, most_bytes = file.live.key, terms.settings.read_ahead_bytes
     if file.live.bypassed:
         return ahead_in_memory(file.pattern, key, min(most_bytes, terms.memory_window_bytes))
+    if file.spent:
+        return ()
     if file.live.window_bytes is not None:
         return ahead_in_memory(file.pattern, key, min(most_bytes, file.live.window_bytes))
     near_chunks = SHARED_NEAR_CHUNKS if terms.shared else terms.slots

@@ -88,8 +88,7 @@ class Room:
                 short_bytes -= sum(condemned.entry.allocated_bytes for condemned in doomed)
                 held = self._shedding.hold(number) if short_bytes > 0 else []
             self.destroy(doomed)
-            capacity_bytes = self._tiers[number].settings.capacity_bytes
-            if held and not self._shedding.free(held, short_bytes, capacity_bytes) and not doomed:
+            if held and not self._shedding.free(held, short_bytes) and not doomed:
                 raise self._no_space(number, short_bytes)
 
     def reserve_over_colder(self, number: int, need_bytes: int, last_used: float) -> bool:

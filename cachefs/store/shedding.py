@@ -29,12 +29,12 @@ from cachefs.types import BlobId
 log = logging.getLogger(__name__)
 
 SLACK_SHARE = 64
-"""Of the tier's capacity, what is freed beyond need where chunks are small against it: looking for the coldest chunk
-costs a look at all of them, so some hundred are taken at a time."""
+"""Of what blobs that may lose chunks have, what is freed beyond need where chunks are small against it: looking for the
+coldest chunk costs a look at all of them, so some hundred are taken at a time."""
 
 WINDOW_SHARE = 16
-"""Of the tier's capacity, what blobs that do not fit may read ahead together: else they fetch what pushes out what
-they fetched a moment ago, unread."""
+"""Of the same, what such blobs may read ahead together: else they fetch what pushes out what they fetched a moment ago,
+unread. Not of the tier: the most of that may be pinned, or complete and open."""
 
 
 class Shedding:
@@ -65,21 +65,22 @@ class Shedding:
             entry.references += 1
         return entries
 
-    def free(self, held: Sequence[Entry], short_bytes: int, capacity_bytes: int) -> int:
+    def free(self, held: Sequence[Entry], short_bytes: int) -> int:
         """Free at least `short_bytes` if possible; returns what was. Gives the references back. The lock is not held.
 
         Raises TierUnavailable when the index or the file system refuses.
         """
         try:
-            return self._free(held, short_bytes, capacity_bytes)
+            return self._free(held, short_bytes)
         finally:
             for entry in held:
                 self._release(entry.blob_id)
 
-    def _free(self, held: Sequence[Entry], short_bytes: int, capacity_bytes: int) -> int:
+    def _free(self, held: Sequence[Entry], short_bytes: int) -> int:
+        shared_bytes = sum(entry.allocated_bytes for entry in held)
         blobs = [(entry, entry.blob) for entry in held if entry.blob]
         chunk_bytes = min((blob.key.chunk_bytes for _, blob in blobs), default=1)
-        slack_chunks = capacity_bytes // SLACK_SHARE // chunk_bytes
+        slack_chunks = shared_bytes // SLACK_SHARE // chunk_bytes
         wanted_bytes = short_bytes + slack_chunks * chunk_bytes
         most = -(-wanted_bytes // chunk_bytes) + 1
         freed_bytes = 0
@@ -88,7 +89,7 @@ class Shedding:
                 break
             entry, blob = blobs[number]
             freed_bytes += self._give_up(entry, blob, chunk)
-            blob.window_bytes = capacity_bytes // WINDOW_SHARE // len(blobs)
+            blob.window_bytes = shared_bytes // WINDOW_SHARE // len(blobs)
         return freed_bytes
 
     def _give_up(self, entry: Entry, blob: Blob, chunk: int) -> int:

@@ -265,3 +265,54 @@ async def test_resident_bytes_that_cannot_be_read_are_fetched_again(tmp_path: Pa
         assert await read(file, 0, SIZE) == DATA
         assert stage.store.statistics().tiers[0].faults >= 1
         file.close()
+
+
+async def at_rest(stage: Stage) -> int:
+    """Chunks that came from the origin, once no more come. The time limit of the run is the only one."""
+    before, now = -1, 0
+    while now != before:
+        await asyncio.sleep(0.3)
+        before, now = now, stage.fetcher.statistics().bytes_by_source.get("origin", 0)
+    return now // CHUNK
+
+
+def weights(stage: Stage, name: str, chunks: int) -> ObjectInfo:
+    """A file that engines read ahead."""
+    return stage.memory.put(f"{name}.safetensors", content(chunks * CHUNK))
+
+
+async def read_chunks(file: CachedFile, chunks: range) -> None:
+    data = content(file.info.size_bytes)
+    for at in chunks:
+        assert await read(file, at * CHUNK, CHUNK) == data[at * CHUNK :][:CHUNK]
+
+
+async def test_what_is_read_ahead_for_nobody_is_not_fetched_again_in_the_smallest_tier(tmp_path: Path) -> None:
+    """A chunk and its neighbour, of which only one fits, would push each other out for ever."""
+    async with Stage(tmp_path, capacity_bytes=2 * CHUNK) as stage:
+        file = stage.open(weights(stage, "a", 12))
+        for offset in range(253, 5 * 18783, 18783):  # the next chunks are half of one and half of another
+            assert isinstance(await read(file, offset, 18783), bytes)
+        assert await at_rest(stage) <= 40
+        file.close()
+
+
+@pytest.mark.parametrize("following", [False, True])
+async def test_what_is_left_of_a_tier_bounds_what_is_read_ahead(tmp_path: Path, following: bool) -> None:
+    """Most of it is complete and open: a share of the whole tier would be more than there is room for."""
+    async with Stage(tmp_path, capacity_bytes=256 * CHUNK) as stage:
+        infos = [weights(stage, "large", 246), weights(stage, "b", 40), weights(stage, "c", 40)]
+        large = stage.fetcher.open(
+            infos[0], stage.origin, account=no_account, following=lambda: infos[1:] if following else ()
+        )
+        await read_chunks(large, range(246))
+        assert large.backing_fd is not None
+        files = [stage.open(info) for info in infos[1:]]
+        for file in files:
+            await read_chunks(file, range(3))
+        assert await at_rest(stage) <= 246 + 80
+        for file in files:
+            await read_chunks(file, range(3, 40))
+        assert await at_rest(stage) <= 246 + 4 * 80
+        for file in (large, *files):
+            file.close()

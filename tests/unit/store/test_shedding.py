@@ -165,7 +165,22 @@ def test_the_read_ahead_of_a_blob_that_does_not_fit_is_bounded(store: Store) -> 
     for chunk in range(13):
         put(blob, chunk, DATA)
         windows.append(blob.window_bytes)
-    assert windows == [None] * 6 + [CAPACITY // 16] * 7
+    assert windows[:6] == [None] * 6
+    assert all(window is not None and 0 < window <= CAPACITY // 16 for window in windows[6:])
+    blob.release()
+
+
+def test_it_is_a_share_of_what_is_not_kept_for_others(store: Store) -> None:
+    kept, data = store.acquire(describe("kept", DATA[: 4 * CHUNK_BYTES])), DATA[: 4 * CHUNK_BYTES]
+    for chunk in range(4):
+        put(kept, chunk, data)
+    assert is_sealed(kept)
+    blob = store.acquire(INFO)
+    for chunk in range(13):
+        put(blob, chunk, DATA)
+    assert blob.window_bytes is not None
+    assert blob.window_bytes <= 3 * CHUNK_BYTES // 16
+    kept.release()
     blob.release()
 
 
