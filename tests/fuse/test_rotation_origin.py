@@ -26,20 +26,24 @@ def document(token: StsToken) -> dict[str, bytes]:
 
 
 def test_a_secret_that_kubernetes_replaces_is_read_again() -> None:
-    content, volumes = some_bytes(16 * CHUNK), list[SecretVolume]()
+    content, volumes = some_bytes(4 * CHUNK), list[SecretVolume]()
 
     def in_a_secret(server: OssServer, where: Path) -> Mapping[str, object]:
         volumes.append(SecretVolume(where / "secret", document(server.issue_sts_token(3600))))
         return {"provider": "file", "path": str(volumes[0].path(NAME))}
 
     with running_node(credentials=in_a_secret) as node:
-        node.put("m/data.raw", content)
-        with (node.mount() / "data.raw").open("rb", buffering=0) as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-            for chunk in range(16):
-                if chunk % 4 == 1:
-                    node.server.expire_sts_tokens()
-                    volumes[0].put(document(node.server.issue_sts_token(3600)))
-                offset = chunk * CHUNK
-                assert os.pread(file.fileno(), 4096, offset) == content[offset : offset + 4096]
+        names = [f"{number}.raw" for number in range(4)]
+        for name in names:
+            node.put(f"m/{name}", content)
+        target = node.mount()
+        for name in names:
+            with (target / name).open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+                for chunk in range(4):
+                    if chunk == 1:  # one read says nothing about the next: no request is on its way
+                        node.server.expire_sts_tokens()
+                        volumes[0].put(document(node.server.issue_sts_token(3600)))
+                    offset = chunk * CHUNK
+                    assert os.pread(file.fileno(), 4096, offset) == content[offset : offset + 4096]
         assert "credentials_expired" not in node.log
