@@ -63,9 +63,12 @@ class InstanceEnds:
         except ProcessNotFound:
             self._over(PROCESS_ENDED)
 
-    def look(self, pod_is_gone: Callable[[], bool]) -> None:
-        """End with a pod. `pod_is_gone` may block, and is asked on a thread."""
-        self._looking = asyncio.create_task(self._look(pod_is_gone), name="the pod of an instance")
+    async def look(self, pod_is_gone: Callable[[], bool]) -> None:
+        """End with a pod: now if it is gone already. `pod_is_gone` may block, and is asked on a thread."""
+        if await asyncio.to_thread(pod_is_gone):
+            self._over(POD_ENDED)
+        else:
+            self._looking = asyncio.create_task(self._look(pod_is_gone), name="the pod of an instance")
 
     def lease(self, seconds: float) -> None:
         """End in this time; in place of what was said before."""
@@ -95,9 +98,9 @@ class InstanceEnds:
 
     async def _look(self, pod_is_gone: Callable[[], bool]) -> None:
         while True:
+            await asyncio.sleep(LOOK_SECONDS)
             if await asyncio.to_thread(pod_is_gone):
                 return self._over(POD_ENDED)
-            await asyncio.sleep(LOOK_SECONDS)
 
     def _over(self, reason: str) -> None:
         if self.reason is None:

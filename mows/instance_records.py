@@ -34,26 +34,27 @@ class InstanceRecord:
     """Of `spec.process`: clock ticks after the boot."""
 
 
-class InstanceRecords:
-    """See `RecordFiles`."""
+class InstanceRecords(RecordFiles[InstanceRecord]):
+    """Those of the boot `boot_id`; others are forgotten."""
+
+    kind = "instance"
+    left = "mounts"
 
     def __init__(self, directory: Path, boot_id: str) -> None:
+        super().__init__(directory)
         self._boot_id = boot_id
-        self._files = RecordFiles(directory, "instance", self._decode, left="mounts")
-        self.remove = self._files.remove
-        self.found = self._files.found
-        """The instances of earlier daemons of this boot."""
 
-    def write(self, record: InstanceRecord) -> None:
-        """See `RecordFiles.write`."""
+    def encode(self, record: InstanceRecord) -> tuple[str, dict[str, Any]]:
+        """See `RecordFiles.encode`."""
         fields = dataclasses.asdict(record)
-        self._files.write(fields.pop("instance_id"), {"boot_id": self._boot_id, **fields})
+        return fields.pop("instance_id"), {"boot_id": self._boot_id, **fields}
 
-    def _decode(self, instance_id: str, document: dict[str, Any]) -> InstanceRecord | None:
+    def decode(self, record_id: str, document: dict[str, Any]) -> InstanceRecord | None:
+        """See `RecordFiles.decode`."""
         if document.pop("boot_id") != self._boot_id:
-            logs.event(log, "forgotten: the machine was started anew", instance=instance_id)
+            logs.event(log, "forgotten: the machine was started anew", instance=record_id)
             return None
-        return InstanceRecord(instance_id, _spec(document.pop("spec")), **document)
+        return InstanceRecord(record_id, _spec(document.pop("spec")), **document)
 
 
 def _spec(fields: dict[str, Any]) -> InstanceSpec:

@@ -172,7 +172,7 @@ class Instances:
                 ends.watch(spec.process)
             if spec.pod is not None:
                 await asyncio.to_thread(self._pods.check, spec.pod)
-                self._look(ends, spec.pod)
+                await self._look(ends, spec.pod)
             if spec.lease_seconds is not None:
                 ends.lease(spec.lease_seconds)
             await self._record(instance_id, spec, ends)
@@ -187,8 +187,8 @@ class Instances:
         instance_id, spec, ends = record.instance_id, record.spec, InstanceEnds(self._clocks)
         try:
             _go_on(ends, record, self._clocks.wall())
-            if spec.pod is not None:
-                self._look(ends, spec.pod)
+            if spec.pod is not None and ends.reason is None:
+                await self._look(ends, spec.pod)
             mounts = [] if ends.reason else [await self._mount(instance_id, planned) for planned in spec.mounts]
         except CacheError:
             ends.close()
@@ -201,8 +201,8 @@ class Instances:
         else:
             self._start(Instance(instance_id, spec, mounts, self._rate_of), ends)
 
-    def _look(self, ends: InstanceEnds, pod: str) -> None:
-        ends.look(functools.partial(self._pods.is_gone, pod))
+    async def _look(self, ends: InstanceEnds, pod: str) -> None:
+        await ends.look(functools.partial(self._pods.is_gone, pod))
 
     async def _mount_all(self, instance_id: str, spec: InstanceSpec) -> list[OwnedMount]:
         """Begin every mount, or none."""

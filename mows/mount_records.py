@@ -26,6 +26,7 @@ from typing import Any
 from cachefs.fs import Shown, UnreadableSnapshot, decode_shown, encode_shown
 from mows import logs
 from mows.mount_spec import MountSpec
+from mows.record_files import replace
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +67,13 @@ class MountRecords:
         """Write the record, or replace it. Raises OSError; then the one before is still whole."""
         self.show(mount_id, shown)
         record = MountRecord(mount_id, spec, target, self._boot_id)
-        _replace(self._directory / mount_id / RECORD, _encode(record))
+        replace(self._directory / mount_id / RECORD, _encode(record))
 
     def show(self, mount_id: str, shown: Shown) -> None:
         """Replace what the mount shows. Raises OSError; then the one before is still whole."""
         path = self._directory / mount_id / SNAPSHOT
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, encode_shown(shown))
+        replace(path, encode_shown(shown))
 
     def shown(self, mount_id: str) -> Shown | None:
         """What the mount showed; None, and a WARNING, when that cannot be read."""
@@ -147,9 +148,3 @@ def _decode(data: bytes, mount_id: str) -> MountRecord:
 def _check_format(found: object) -> None:
     if found != FORMAT:
         raise UnreadableRecord(f"it has format {found!r}, and this version knows {FORMAT}")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    aside = path.with_suffix(".new")
-    aside.write_bytes(data)
-    aside.replace(path)

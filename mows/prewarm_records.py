@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from mows.prewarm_spec import PrewarmSpec
@@ -34,26 +33,24 @@ class PrewarmRecord:
     """Unix time."""
 
 
-class PrewarmRecords:
-    """See `RecordFiles`."""
+class PrewarmRecords(RecordFiles[PrewarmRecord]):
+    """Of all boots."""
 
-    def __init__(self, directory: Path) -> None:
-        self._files = RecordFiles(directory, "prewarm", _decode, left="lease")
-        self.remove = self._files.remove
-        self.found = self._files.found
+    kind = "prewarm"
+    left = "lease"
 
-    def write(self, record: PrewarmRecord) -> None:
-        """See `RecordFiles.write`."""
+    def encode(self, record: PrewarmRecord) -> tuple[str, dict[str, Any]]:
+        """See `RecordFiles.encode`."""
         fields = asdict(record)
-        self._files.write(fields.pop("prewarm_id"), fields)
+        return fields.pop("prewarm_id"), fields
 
-
-def _decode(prewarm_id: str, document: dict[str, Any]) -> PrewarmRecord:
-    spec = document.pop("spec")
-    sources, order, nodes = tuple(spec.pop("sources")), Order(spec.pop("order")), document.pop("nodes")
-    return PrewarmRecord(
-        prewarm_id=prewarm_id,
-        spec=PrewarmSpec(sources=sources, order=order, **spec),
-        nodes=None if nodes is None else tuple(nodes),
-        **document,
-    )
+    def decode(self, record_id: str, document: dict[str, Any]) -> PrewarmRecord:
+        """See `RecordFiles.decode`."""
+        spec = document.pop("spec")
+        sources, order, nodes = tuple(spec.pop("sources")), Order(spec.pop("order")), document.pop("nodes")
+        return PrewarmRecord(
+            prewarm_id=record_id,
+            spec=PrewarmSpec(sources=sources, order=order, **spec),
+            nodes=None if nodes is None else tuple(nodes),
+            **document,
+        )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from mows import logs
 
@@ -23,39 +24,43 @@ FORMAT = 1
 SUFFIX = ".json"
 
 
-class RecordFiles(Generic[Record]):
+class RecordFiles(ABC, Generic[Record]):
     """The directory is made when the first record is written. One daemon has it at a time."""
 
-    def __init__(
-        self, directory: Path, kind: str, decode: Callable[[str, dict[str, Any]], Record | None], *, left: str
-    ) -> None:
-        """`decode` makes a record of an id and its document, or None of one that is to be forgotten.
+    kind: ClassVar[str]
+    """The word for these things in the log."""
+    left: ClassVar[str]
+    """What stays of one whose record is lost."""
 
-        It may raise ValueError, KeyError, TypeError and AttributeError for what is no record. `kind` is the word for
-        these things in the log, and `left` is what stays of one whose record is lost.
-        """
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._kind = kind
-        self._decode = decode
-        self._left = left
 
-    def write(self, record_id: str, document: Mapping[str, Any]) -> None:
+    @abstractmethod
+    def encode(self, record: Record) -> tuple[str, Mapping[str, Any]]:
+        """Its id, and all else as JSON."""
+
+    @abstractmethod
+    def decode(self, record_id: str, document: dict[str, Any]) -> Record | None:
+        """The other way; None for one that is to be forgotten.
+
+        May raise ValueError, KeyError, TypeError and AttributeError for what is no record.
+        """
+
+    def write(self, record: Record) -> None:
         """Write the record, or replace it; a WARNING when that cannot be: the work goes on all the same."""
-        path = self._path(record_id)
-        aside = path.with_suffix(".new")
+        record_id, document = self.encode(record)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps({"format": FORMAT, **document}, indent=1), encoding="ascii")
-            aside.replace(path)
+            replace(self._path(record_id), json.dumps({"format": FORMAT, **document}, indent=1).encode("ascii"))
         except OSError as error:
-            self._warn(f"record not written, a restart would forget the {self._kind}", record_id, error)
+            self._warn(f"record not written, a restart would forget the {self.kind}", record_id, error)
 
     def remove(self, record_id: str) -> None:
         """Without effect when there is none."""
         try:
             self._path(record_id).unlink(missing_ok=True)
         except OSError as error:
-            self._warn(f"record not removed, a restart would bring the {self._kind} back", record_id, error)
+            self._warn(f"record not removed, a restart would bring the {self.kind} back", record_id, error)
 
     def found(self) -> list[Record]:
         """Those of earlier daemons, the oldest first. Forgets what is no record."""
@@ -73,16 +78,23 @@ class RecordFiles(Generic[Record]):
         try:
             document = json.loads(self._path(record_id).read_bytes())
             _check_format(document.pop("format"))
-            record = self._decode(record_id, document)
+            record = self.decode(record_id, document)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            self._warn(f"record of {self._kind} lost; its {self._left} stays", record_id, error)
+            self._warn(f"record of {self.kind} lost; its {self.left} stays", record_id, error)
             record = None
         if record is None:
             self.remove(record_id)
         return record
 
     def _warn(self, message: str, record_id: str, error: Exception) -> None:
-        logs.warn(log, message, **{self._kind: record_id}, reason=repr(error))
+        logs.warn(log, message, **{self.kind: record_id}, reason=repr(error))
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Give a file new contents at once, or leave it. Raises OSError."""
+    aside = path.with_suffix(".new")
+    aside.write_bytes(data)
+    aside.replace(path)
 
 
 def _check_format(found: object) -> None:

@@ -54,7 +54,7 @@ async def test_a_pod_is_looked_at_until_it_is_gone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(instance_ends, "LOOK_SECONDS", 0.0)
     ends, told, looks = InstanceEnds(Clocks()), asyncio.get_running_loop().create_future(), iter([False, False, True])
     ends.call(told.set_result)
-    ends.look(lambda: next(looks))
+    await ends.look(lambda: next(looks))
     assert await told == POD_ENDED
     ends.close()
 

@@ -21,7 +21,6 @@ from mows.instances import Instances
 from mows.mount_spec import MountSpec
 from mows.pods import Pods
 from tests.unit.mows.twins import SOURCE, Node, running_node
-from tests.waiting import until
 
 
 @pytest.fixture
@@ -172,5 +171,5 @@ async def test_the_end_of_its_pod_releases_an_instance_also_of_the_daemon_before
     pod.rmdir()
     following = next_instances(node)
     await following.restore()
-    await until(lambda: following.all() == [])
+    assert following.all() == []
     assert (node.mounter.mounts, records(node).found()) == ({}, [])
