@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ def through_daemon(invocation: Invocation, wanted: Wanted) -> None:
             emit_mount(wait(api, wanted, begin(api, wanted), quiet=invocation.as_json), as_json=invocation.as_json)
             emit_note("Ctrl-C unmounts")
             while True:
-                signal.pause()
+                time.sleep(1.0)  # not pause(): it would sleep through a signal that comes just before it
         except KeyboardInterrupt:
             pass
         finally:

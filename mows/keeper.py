@@ -71,7 +71,7 @@ class Keeper:
         self.selector.register(listener, selectors.EVENT_READ, self.accept)
 
     def serve(self) -> None:
-        """Serve until a signal raises SystemExit."""
+        """Serve until SystemExit."""
         while True:
             for key, _ in self.selector.select(self.patience_seconds()):
                 with contextlib.suppress(ConnectionError):  # it has gone already
@@ -181,9 +181,12 @@ def main() -> None:
     parser.add_argument("--socket", type=Path, required=True, help="where daemons find it (daemon.keeper)")
     parser.add_argument("--orphan-seconds", type=float, default=600.0, help="how long to hold without any daemon")
     arguments = parser.parse_args()
+    ended, end = os.pipe2(os.O_NONBLOCK)
+    signal.set_wakeup_fd(end)  # a handler alone is not run for a signal that comes just before a wait begins
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, lambda *_: None)
     keeper = Keeper(listen(arguments.socket), arguments.orphan_seconds)
+    keeper.selector.register(ended, selectors.EVENT_READ, lambda _: sys.exit(0))
     _log.info("holds descriptors for %s; process id %d", arguments.socket, os.getpid())
     try:
         keeper.serve()

@@ -33,12 +33,23 @@ except ConnectionError:
 """
 
 
+DISTRACTED = """
+import signal, threading
+from mows import keeper
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+keeper.main()
+"""
+"""A keeper whose waits no signal interrupts, since another thread receives it. So it is, without that thread, with one
+that comes after Python looked for signals and before the wait begins."""
+
+
 class Running:
     """A keeper, and what it says."""
 
-    def __init__(self, path: Path, *options: str) -> None:
+    def __init__(self, path: Path, *options: str, program: Sequence[str] = ("-m", "mows.keeper")) -> None:
         self.socket = path / "keeper.sock"
-        command = [sys.executable, "-m", "mows.keeper", "--socket", str(self.socket), *options]
+        command = [sys.executable, *program, "--socket", str(self.socket), *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log = ""
 
@@ -53,7 +64,11 @@ class Running:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal; the exit status."""
         self.process.send_signal(number)
-        self.log += self.process.communicate(timeout=PATIENCE_SECONDS)[1]
+        try:
+            self.log += self.process.communicate(timeout=PATIENCE_SECONDS)[1]
+        finally:
+            self.process.kill()
+            self.process.wait()
         return self.process.returncode
 
 
@@ -222,6 +237,12 @@ def test_a_signal_closes_everything(keeper: Running, pipe: tuple[int, int], numb
     assert "closes a: the keeper ends" in keeper.log
     assert not keeper.socket.exists()
     client.socket.close()
+
+
+def test_a_signal_that_interrupts_no_wait_ends_it_too(tmp_path: Path) -> None:
+    keeper = Running(tmp_path, program=["-c", DISTRACTED])
+    keeper.wait_for("holds descriptors")
+    assert keeper.end() == 0
 
 
 def test_what_nobody_comes_for_is_closed(tmp_path: Path, pipe: tuple[int, int]) -> None:
