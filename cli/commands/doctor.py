@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from cli.doctor import configuration, kernel, limits, origins, passthrough, peer_files, peers, service, tiers
+from cli.doctor import configuration, identity_files, kernel, limits, origins, passthrough, peers, service, tiers
 from cli.doctor.configuration import DEFAULT_CONFIG
 from cli.doctor.finding import Finding, Level
 from cli.endpoint import DEFAULT_SOCKET, Endpoint
@@ -68,7 +68,7 @@ def _check_configured(config: Config) -> Iterator[Finding]:
     yield from tiers.probe(configured)
     yield from limits.probe(tiers.memory_bytes(configured))
     yield from service.directories(config.node.state_dir, config.api.socket)
-    yield from service.api_files(config.api)
+    yield from identity_files.of_api(config.api)
     yield service.keeper(config.daemon.keeper)
     with configuration.origin_targets(config) as targets:
         yield from origins.probe(targets)
@@ -79,7 +79,7 @@ def check_peers(config: Config, endpoint: Endpoint) -> Iterator[Finding]:
     wanted = peer_settings(config)
     if wanted is None:
         return
-    files = list(peer_files.probe(config.peers))
+    files = list(identity_files.of_peers(config.peers))
     yield from files
     found, addresses = peers.find(config.peers.discovery)
     yield found

@@ -11,10 +11,8 @@ from cli.doctor.finding import Finding, fail, ok, warn
 from cli.endpoint import Endpoint
 from cli.errors import CliError
 from mows.api.peer_models import Peers
-from mows.config import ApiSection
-from mows.errors import ConfigError, KeeperUnavailable
+from mows.errors import KeeperUnavailable
 from mows.keeping import Keeper
-from mows.peer_files import check_api_files
 
 KEEPER_SECONDS = 2.0
 
@@ -54,18 +52,6 @@ def keeper(path: Path | None) -> Finding:
     finally:
         client.close()
     return ok("keeper", f"{path} answers and holds {len(held)} mounts")
-
-
-def api_files(api: ApiSection) -> Iterator[Finding]:
-    """Whether the token and the certificate for callers over TCP can be used; nothing where there are none."""
-    if api.token_file is None and api.tls is None:
-        return
-    try:
-        check_api_files(api)
-    except ConfigError as error:
-        yield fail("API files", str(error), error.hint)
-    else:
-        yield ok("API files", "token and certificate can be used")
 
 
 def directories(state_dir: Path, socket: Path) -> Iterator[Finding]:

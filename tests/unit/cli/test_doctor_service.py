@@ -4,9 +4,8 @@ from pathlib import Path
 
 from cli.doctor.configuration import read
 from cli.doctor.finding import Level
-from cli.doctor.service import api_files, daemon, directories, keeper, writable
+from cli.doctor.service import daemon, directories, keeper, writable
 from cli.endpoint import Endpoint
-from mows.config import ApiSection
 
 
 def test_a_directory_that_exists_or_can_be_made_is_ok(tmp_path: Path) -> None:
@@ -24,17 +23,6 @@ def test_a_file_in_the_way_is_not(tmp_path: Path) -> None:
 def test_both_directories_are_looked_at(tmp_path: Path) -> None:
     names = [finding.name for finding in directories(tmp_path, tmp_path / "run" / "s")]
     assert names == ["state directory", "socket directory"]
-
-
-def test_files_of_the_api_are_looked_at_where_there_are_any(tmp_path: Path) -> None:
-    assert list(api_files(ApiSection())) == []
-    section = ApiSection(token_file=tmp_path / "token")
-    (missing,) = api_files(section)
-    assert missing.level is Level.FAIL
-    assert "api.token_file" in missing.message
-    assert "openssl rand" in missing.remedy
-    (tmp_path / "token").write_text("secret")
-    assert [finding.level for finding in api_files(section)] == [Level.OK]
 
 
 def test_no_daemon_is_a_warning_with_its_reason(tmp_path: Path) -> None:
