@@ -302,11 +302,13 @@ async def test_what_is_left_of_a_tier_bounds_what_is_read_ahead(tmp_path: Path, 
     """Most of it is complete and open: a share of the whole tier would be more than there is room for."""
     async with Stage(tmp_path, capacity_bytes=256 * CHUNK) as stage:
         infos = [weights(stage, "large", 246), weights(stage, "b", 40), weights(stage, "c", 40)]
+        alone = stage.open(infos[0])
+        await read_chunks(alone, range(246))
+        await until(lambda: alone.backing_fd)
         large = stage.fetcher.open(
             infos[0], stage.origin, account=no_account, following=lambda: infos[1:] if following else ()
         )
-        await read_chunks(large, range(246))
-        assert large.backing_fd is not None
+        alone.close()
         files = [stage.open(info) for info in infos[1:]]
         for file in files:
             await read_chunks(file, range(3))
