@@ -118,21 +118,24 @@ class Duties:
             if peer in views and views[peer].have
         ]
 
-    def spared(self, holdings: Sequence[Holding]) -> list[Holding]:
+    def spared(self, holdings: Sequence[Holding]) -> tuple[list[Holding], ChunkSet]:
         """`holdings`, where nodes that want nothing give each chunk to its owner only, while some are theirs alone.
 
         Such a node is what the origin is to a cold start, and its uplink what all wait for. When each of seven joiners
         asks the one holder for what their readers are all at, it sends every chunk seven times; and as long as it has
         chunks that nobody else has, whatever others can give should come from them.
+
+        Also what of that is this node's to get. Only then the others can have it, and the holder may be about to leave.
         """
         nodes = frozenset(self._nodes())
         wanters = self._held(nodes) | self.swarm.mine
         seeds = [holding for holding in holdings if holding.peer not in nodes]
         alone = union(seeds) & ~wanters
         if len(nodes) < FEWEST_SHARING or not alone:
-            return list(holdings)
+            return list(holdings), 0
         mine = alone & self._duty_of(nodes).first
-        return [Holding(one.peer, one.have & mine, one.same_zone) if one.peer not in nodes else one for one in holdings]
+        wanted = [one for one in holdings if one.peer in nodes]
+        return wanted + [Holding(seed.peer, seed.have & mine, seed.same_zone) for seed in seeds], mine
 
     def near_only(self, startable: ChunkSet, around: Around, times: ChunkTimes, now: float) -> ChunkSet:
         """Those of `startable` that must come from this zone or not yet: their importer brings them in."""

@@ -129,10 +129,8 @@ class PeerExchange:
 
     def _choices(self, asks: Sequence[Ask], free: int, around: Around, now: float, *, spare: bool) -> list[Choice]:
         """`spare`: what nodes give that want nothing themselves is left to its owners."""
-        holdings = {blob: self._holdings(blob, around, now, spare=spare) for blob in {ask.blob for ask in asks}}
-        wishes = [Wish(ask.blob, ask.chunks, ask.ordered, held) for ask in asks if (held := holdings[ask.blob])]
-        if around.zone_mates is not None:
-            wishes = [part for wish in wishes for part in _imports_first(wish)]
+        sources = {blob: self._sources(blob, around, now, spare=spare) for blob in {ask.blob for ask in asks}}
+        wishes = _wishes(asks, sources)
         return choose(wishes, self.requests.by_peer(), free, around.usable, self._rng, slots=self._limits.downloads)
 
     def late(self, most: int, now: float) -> list[PeerChunk]:
@@ -248,17 +246,23 @@ class PeerExchange:
         """Quick: the blob is open, since it is wanted; or it is not in the store at all."""
         return stock(self._lender, blob)[1]
 
-    def _holdings(self, blob: BlobId, around: Around, now: float, *, spare: bool) -> list[Holding]:
-        """What each peer may be asked for of a blob. The same for everybody here who wants some of it."""
+    def _sources(self, blob: BlobId, around: Around, now: float, *, spare: bool) -> tuple[list[Holding], ChunkSet]:
+        """What each peer may be asked for of a blob, and what of that this node gets for others, too.
+
+        The same for everybody here who wants some of it.
+        """
         duties = self._duties.get(blob)
         if duties is None or not (holdings := duties.holdings(around)):
-            return []
+            return [], 0
+        imports = 0
         if spare:
-            holdings = duties.spared(holdings)
-        if around.zone_mates is None:
-            return holdings
-        kept = duties.near_only(duties.swarm.all, around, self._chunk_times, now)
-        return [one if one.same_zone else Holding(one.peer, one.have & ~kept, same_zone=False) for one in holdings]
+            holdings, imports = duties.spared(holdings)
+        if around.zone_mates is not None:
+            kept = duties.near_only(duties.swarm.all, around, self._chunk_times, now)
+            near = [one for one in holdings if one.same_zone]
+            far = [Holding(one.peer, one.have & ~kept, same_zone=False) for one in holdings if not one.same_zone]
+            holdings, imports = near + far, imports | union(far) & ~union(near)
+        return holdings, imports
 
     def _request(self, blob: BlobId, chunk: int, peer: PeerId, now: float) -> RemoteChunk:
         neighbour = self._neighbours.get(peer)
@@ -320,10 +324,13 @@ class PeerExchange:
         return Around(self._me, usable, self._neighbours.zone_mates())
 
 
-def _imports_first(wish: Wish) -> list[Wish]:
-    """What this node brings in for its whole zone comes before what serves only itself, unless a reader waits."""
-    far = union(one for one in wish.holdings if not one.same_zone)
-    imports = wish.chunks & far & ~union(one for one in wish.holdings if one.same_zone)
-    if wish.ordered or not imports:
-        return [wish]
-    return [replace(wish, chunks=imports), wish]
+def _wishes(asks: Sequence[Ask], sources: Mapping[BlobId, tuple[list[Holding], ChunkSet]]) -> list[Wish]:
+    """What readers wait for, what this node gets for others, too, and what serves only itself.
+
+    In this order for all that is wanted here: else what others wait for would come after all files before it.
+    """
+    wishes = [Wish(ask.blob, ask.chunks, ask.ordered, held) for ask in asks if (held := sources[ask.blob][0])]
+    ordered = [wish for wish in wishes if wish.ordered]
+    others = [wish for wish in wishes if not wish.ordered]
+    imports = [replace(one, chunks=part) for one in others if (part := one.chunks & sources[one.blob][1])]
+    return ordered + imports + others

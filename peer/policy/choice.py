@@ -77,11 +77,12 @@ def choose(
     choices: list[Choice] = []
     for wish in wishes:
         left = free_slots - len(choices)
-        chosen = round_.choose(wish, min(left, for_ordered) if wish.ordered else left)
+        chosen = round_.choose(wish, min(left, for_ordered) if wish.ordered else left, with_room=not wish.ordered)
         for_ordered -= len(chosen) if wish.ordered else 0
         choices += chosen
-    for wish in wishes:  # What was kept from the ordered wishes and nobody took.
-        choices += round_.choose(wish, free_slots - len(choices))
+    # What only peers have that have enough to do, and what was kept from the ordered wishes and nobody took.
+    for wish in sorted(wishes, key=lambda wish: wish.ordered):
+        choices += round_.choose(wish, free_slots - len(choices), with_room=False)
     return choices
 
 
@@ -107,12 +108,12 @@ class _Round:
         self._rng = rng
         self._given: dict[BlobId, ChunkSet] = {}
 
-    def choose(self, wish: Wish, most: int) -> list[Choice]:
-        """At most `most` chunks of `wish`, each with the peer to ask."""
+    def choose(self, wish: Wish, most: int, *, with_room: bool) -> list[Choice]:
+        """At most `most` chunks of `wish`, each with the peer to ask; of peers `with_room` only, or of all."""
         chosen: list[Choice] = []
         holders = [holding for holding in wish.holdings if holding.peer in self._usable] if most > 0 else []
         available = 0
-        while len(chosen) < most and (available := available or self._available(wish, holders)):
+        while len(chosen) < most and (available := available or self._available(wish, holders, with_room=with_room)):
             chunk = bitset.first(available) if wish.ordered else self._rare(available, holders)
             peer = self._peer([holding for holding in holders if holding.have >> chunk & 1])
             chosen.append(Choice(wish.blob, chunk, peer))
@@ -122,13 +123,10 @@ class _Round:
             available = 0 if self._load[peer] == self._limit else available & ~(1 << chunk)
         return chosen
 
-    def _available(self, wish: Wish, holders: list[Holding]) -> ChunkSet:
-        """What can be had. Of peers that have enough to do, only if a reader waits for it, or there is nothing else."""
+    def _available(self, wish: Wish, holders: list[Holding], *, with_room: bool) -> ChunkSet:
+        """What can be had."""
         left = wish.chunks & ~self._given.get(wish.blob, 0)
-        of_all = left & union(holders)
-        if wish.ordered or not of_all:
-            return of_all
-        return left & union(self._with_room(holders)) or of_all
+        return left & union(self._with_room(holders) if with_room else holders)
 
     def _rare(self, available: ChunkSet, holders: list[Holding]) -> int:
         """The rarest of some random ones."""

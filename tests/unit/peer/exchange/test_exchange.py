@@ -35,6 +35,7 @@ from tests.unit.peer.exchange.kit import (
 
 ME, A, B = identity("me"), identity("a"), identity("b")
 FAR = identity("far", zone="z2")
+SEED = identity("seed")
 CROWD = [identity(f"n{number}") for number in range(15)]
 FIRST, SECOND = (BlobKey(f"memory://bucket/{name}", "1", 1024 * CHUNK, CHUNK) for name in ("1", "2"))
 MODEL = dict.fromkeys((FIRST, SECOND), Want.ALL)
@@ -505,6 +506,24 @@ async def test_peers_wake_the_fetcher() -> None:
     async with node(A) as one:
         one.exchange.wake()
         assert one.wakes == 1
+
+
+# ------------------------------------------------------------- for others, too
+
+
+async def test_what_it_gets_for_others_of_a_node_that_wants_nothing_comes_first_unless_a_reader_waits() -> None:
+    """That node may be about to leave, and what it alone has with it."""
+    async with node(A, B, SEED, limits=PeerLimits(downloads=1)) as one:
+        await one.wants()
+        mine = owned_by(one.me, one.me, A, B)
+        imports = bitset.highest(mine, 1)
+        for other in (A, B):
+            one.link(other).say(update(ALL & ~imports))
+        one.link(SEED).say(update(ALL, want=Want.NONE))
+        picks = one.assign()
+        assert (chunks_of(picks), [pick.peer for pick in picks]) == (imports, ["seed"])
+        one.ended(picks[0])
+        assert chunks_of(one.assign(ordered=True)) == bitset.lowest(ALL, 1)
 
 
 # ------------------------------------------------------------------------ zones

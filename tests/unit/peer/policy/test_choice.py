@@ -114,6 +114,13 @@ def test_a_lone_holder_gets_all_of_them() -> None:
     assert [choice.peer for choice in chosen(wish(holding(A), holding(B, 0)))] == [A] * SLOTS
 
 
+def test_a_peer_with_enough_to_do_is_asked_for_an_earlier_wish_only_after_others_for_a_later_one() -> None:
+    earlier, later = wish(holding(A)), wish(holding(B), blob=OTHER)
+    asked = [(choice.blob, choice.peer) for choice in chosen(earlier, later, in_flight={A: 4}, free=6)]
+    assert asked == [(BLOB, A)] + [(OTHER, B)] * 5
+    assert len(chosen(earlier, later, in_flight={A: 5, B: 5}, free=6)) == 6
+
+
 def test_what_a_reader_needs_next_is_asked_even_of_a_peer_with_enough_to_do() -> None:
     holders = (holding(A), holding(B, bitset.span(50, 100)))
     assert chunks(chosen(wish(*holders, ordered=True), in_flight={A: 5}, free=3)) == [0, 1, 2]
