@@ -238,11 +238,11 @@ def test_with_instant_news_each_chunk_leaves_the_origin_once(count: int, chunk_c
 def test_with_late_news_no_chunk_leaves_it_more_than_twice(
     count: int, chunk_count: int, news_every: int, rng: random.Random
 ) -> None:
-    """The owner, and one that helps it or takes over."""
+    """The owner, and one that helps it or takes over: each node a few times, however large the model is."""
     fleet = fleet_of(count, chunk_count, rng)
     fleet.finish(instant=False, news_every=news_every)
     assert max(fleet.by_chunk().values()) <= 2
-    assert fleet.by_chunk().total() <= 1.05 * chunk_count + 2
+    assert fleet.by_chunk().total() <= chunk_count + 3 * count
     fleet.check_views()
 
 
