@@ -5,7 +5,7 @@ Kept per blob that this node wants. What costs more than a few set operations is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cachefs import bitset
@@ -51,7 +51,15 @@ class Around:
 class Duties:
     """One node's part in one swarm."""
 
-    def __init__(self, swarm: Swarm, me: PeerId, rates: Rates | None = None) -> None:
+    def __init__(
+        self,
+        swarm: Swarm,
+        me: PeerId,
+        rates: Rates | None = None,
+        *,
+        quarantined: Callable[[PeerId], bool] = lambda _: False,
+    ) -> None:
+        """`quarantined`: whether what a peer has or gets is of no use now. Its part is shared by the others."""
         self.swarm = swarm
         self.rates = rates or Rates()
         self.takeovers = 0
@@ -60,6 +68,7 @@ class Duties:
         """Peers that have not said anything about this blob yet. They count where a node that takes itself for alone
         would ask for as much as a whole swarm does, of what they may well hold."""
         self._me = me
+        self._quarantined = quarantined
         self._all = DutyTable(me, swarm.blob, swarm.chunk_count)
         self._near = DutyTable(me, swarm.blob, swarm.chunk_count)
         self._duty: tuple[frozenset[PeerId], Duty] | None = None
@@ -161,7 +170,10 @@ class Duties:
 
     def _nodes(self) -> list[PeerId]:
         """Among whom origin duty is shared: all that want the whole blob, and this node, which wants some of it."""
-        return [self._me, *self.swarm.wanters()]
+        return [self._me, *self._wanters()]
+
+    def _wanters(self) -> list[PeerId]:
+        return [peer for peer in self.swarm.wanters() if not self._quarantined(peer)]
 
     def _duty_of(self, nodes: frozenset[PeerId]) -> Duty:
         if self._duty is None or self._duty[0] != nodes:
@@ -180,7 +192,8 @@ class Duties:
     ) -> tuple[ChunkSet, ChunkSet, ChunkSet]:
         """What peers get from the origin now; what of it, or of what they should get, is late; and overdue."""
         patience = late_after_seconds(times)
-        fetching, late, overdue = self._in_hand(self.swarm.peers, self._all, patience, now)
+        useful = [peer for peer in self.swarm.peers if not self._quarantined(peer)]
+        fetching, late, overdue = self._in_hand(useful, self._all, patience, now)
         swarm_missing = self.swarm.all & ~self.swarm.mine & ~held
         untouched = bitset.lowest(swarm_missing, WINDOW_CHUNKS) & ~fetching & ~duty.first & ~self.swarm.fetching_bits
         since = self._untouched
@@ -194,7 +207,7 @@ class Duties:
 
     def _somebody_idle(self, idle_since: Mapping[PeerId, float], moment: float) -> bool:
         """Whether a node that shares in origin duty has got nothing from the origin since `moment`."""
-        return any(idle_since.get(peer, moment) < moment for peer in self.swarm.wanters())
+        return any(idle_since.get(peer, moment) < moment for peer in self._wanters())
 
     def _in_hand(
         self, peers: Iterable[PeerId], table: DutyTable, patience: float, now: float

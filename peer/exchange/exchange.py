@@ -119,7 +119,7 @@ class PeerExchange:
     def assign(self, asks: Sequence[Ask], most: int, now: float) -> list[PeerChunk]:
         """See `Exchange.assign`."""
         free = min(most, self._limits.downloads - len(self.requests))
-        around = self._around(self._neighbours.usable(now))
+        around = self._around(self._neighbours.usable(now), now)
         if free <= 0 or not around.usable:
             return []
         choices = self._choices(asks, free, around, now, spare=True)
@@ -175,7 +175,7 @@ class PeerExchange:
         if not urgent and not duties.room(running):
             return 0  # the usual case, and this is asked whenever anything changes
         trusted = self._neighbours.trusted(now)
-        around = Around(self._me, trusted, self._neighbours.zone_mates(), self._neighbours.idle_since())
+        around = Around(self._me, trusted, self._neighbours.zone_mates(now), self._neighbours.idle_since())
         granted = duties.origin(startable, urgent, running, around, self._origin_times, now)
         self._granted += granted.bit_count()
         if unserved := urgent & ~granted:
@@ -239,8 +239,12 @@ class PeerExchange:
     def _want(self, key: BlobKey, want: Want) -> None:
         swarm = self._board.want(key, want, self._have(key.blob_id))
         if key.blob_id not in self._duties:
-            self._duties[key.blob_id] = Duties(swarm, self._me, Rates(self._from_peers, self._from_origin))
+            rates = Rates(self._from_peers, self._from_origin)
+            self._duties[key.blob_id] = Duties(swarm, self._me, rates, quarantined=self._quarantined)
         self._interest.begin(swarm, want)
+
+    def _quarantined(self, peer: PeerId) -> bool:
+        return self._neighbours.quarantined(peer, self._loop.time())
 
     def _have(self, blob: BlobId) -> ChunkSet:
         """Quick: the blob is open, since it is wanted; or it is not in the store at all."""
@@ -283,7 +287,7 @@ class PeerExchange:
         if duties is None or request.raced:
             return None
         usable = {peer: near for peer, near in self._neighbours.usable(now).items() if peer != request.peer_id}
-        holdings = duties.holdings(self._around(usable))
+        holdings = duties.holdings(self._around(usable, now))
         wish = Wish(request.blob, 1 << request.chunk, ordered=True, holdings=holdings)
         choices = choose([wish], self.requests.by_peer(), 1, usable, self._rng, slots=self._limits.downloads)
         return choices[0].peer if choices else None
@@ -320,8 +324,8 @@ class PeerExchange:
         while self._landed:
             self._board.landed(*self._landed.popleft())
 
-    def _around(self, usable: Mapping[PeerId, bool]) -> Around:
-        return Around(self._me, usable, self._neighbours.zone_mates())
+    def _around(self, usable: Mapping[PeerId, bool], now: float) -> Around:
+        return Around(self._me, usable, self._neighbours.zone_mates(now))
 
 
 def _wishes(asks: Sequence[Ask], sources: Mapping[BlobId, tuple[list[Holding], ChunkSet]]) -> list[Wish]:

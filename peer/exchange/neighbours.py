@@ -69,11 +69,16 @@ class Neighbours:
             if neighbour.link is not None and not neighbour.health.quarantined(now)
         }
 
-    def zone_mates(self) -> frozenset[PeerId] | None:
-        """The members of this node's zone that are connected; None when all members are of it."""
+    def quarantined(self, peer: PeerId, now: float) -> bool:
+        """Whether nothing of what a peer has or gets is of use, since it sent wrong bytes."""
+        neighbour = self._members.get(peer)
+        return neighbour is not None and neighbour.health.quarantined(now)
+
+    def zone_mates(self, now: float) -> frozenset[PeerId] | None:
+        """The members of this node's zone that may be asked now or within moments; None when all members are of it."""
         if all(neighbour.same_zone for neighbour in self._members.values()):
             return None
-        return frozenset(peer for peer, one in self._members.items() if one.same_zone and one.link is not None)
+        return frozenset(peer for peer, near in self.trusted(now).items() if near)
 
     def idle_since(self) -> dict[PeerId, float]:
         """Those that get nothing from the origin, and since when."""

@@ -185,6 +185,18 @@ async def test_wrong_bytes_quarantine_a_peer_with_one_warning_that_names_it(capl
         assert one.origin(owned_by(ME, ME, B)) == owned_by(ME, ME, B), "what it holds does not count"
 
 
+@pytest.mark.expects_warnings
+async def test_what_a_quarantined_peer_should_get_or_gets_is_others_duty_at_once() -> None:
+    async with node(A, B) as one:
+        await one.wants()
+        one.link(A).say(update(0b1))
+        one.link(B).say(update(0))
+        (pick,) = one.assign()
+        one.ended(pick, PeerCorrupt("peer a: chunk 0 has another hash"))
+        one.link(A).say(update(0b1, fetching=owned_by(A, ME, A, B)))
+        assert one.origin() == owned_by(ME, ME, B)
+
+
 async def test_what_was_called_off_blames_nobody() -> None:
     async with node(A) as one:
         await all_hold(one)
@@ -561,6 +573,19 @@ async def test_what_it_brings_in_for_its_zone_comes_first_unless_a_reader_waits(
         assert (chunks_of(picks), [pick.peer for pick in picks]) == (imports, ["far"])
         one.ended(picks[0])
         assert chunks_of(one.assign(ordered=True)) == bitset.lowest(ALL, 1)
+
+
+@pytest.mark.expects_warnings
+async def test_what_only_a_quarantined_peer_of_the_own_zone_has_is_brought_in() -> None:
+    near = identity("near", zone="z1")
+    async with node(near, FAR, zone="z1", limits=PeerLimits(downloads=99)) as one:
+        await one.wants()
+        one.link(near).say(update(ALL))
+        one.link(FAR).say(update(ALL, want=Want.NONE))
+        (pick,) = one.assign(0b1)
+        one.ended(pick, PeerCorrupt("peer near: chunk 0 has another hash"))
+        picks = one.assign()
+        assert (chunks_of(picks), {pick.peer for pick in picks}) == (ALL, {"far"})
 
 
 async def test_in_the_own_zone_everything_is_asked_of_anybody() -> None:

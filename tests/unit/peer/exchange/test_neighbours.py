@@ -27,13 +27,13 @@ def test_who_joins_is_a_member_once() -> None:
     assert len(neighbours) == 2
     assert [one.identity for one in neighbours] == [NEAR, FAR]
     assert [one.same_zone for one in neighbours] == [True, False]
-    assert neighbours.zone_mates() == frozenset({NEAR.peer_id})
+    assert neighbours.zone_mates(0.0) == frozenset({NEAR.peer_id})
 
 
 def test_one_zone_is_no_zone() -> None:
     neighbours = Neighbours("z1")
     neighbours.joined([NEAR])
-    assert neighbours.zone_mates() is None
+    assert neighbours.zone_mates(0.0) is None
 
 
 def test_who_leaves_is_marked_and_remembered() -> None:
@@ -99,7 +99,10 @@ def test_who_sent_wrong_bytes_is_neither_asked_nor_trusted() -> None:
     assert member
     member.failed(PeerCorrupt("wrong"), 10.0, 0.5, 60.0)
     assert neighbours.usable(69.9) == neighbours.trusted(69.9) == {FAR.peer_id: False}
+    assert neighbours.zone_mates(69.9) == frozenset()
+    assert [neighbours.quarantined(one.peer_id, 69.9) for one in (NEAR, FAR)] == [True, False]
     assert NEAR.peer_id in neighbours.usable(70.0)
+    assert not neighbours.quarantined(NEAR.peer_id, 70.0)
 
 
 def test_who_gets_nothing_from_the_origin_is_idle_since_it_did() -> None:
