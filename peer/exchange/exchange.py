@@ -11,10 +11,11 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from cachefs.errors import PeerCorrupt, PeerLacks, PeerUnavailable
 from cachefs.sharing import Ask, ChunkSet, Lender, PeerChunk, Want
-from cachefs.types import BlobId, BlobKey
+from cachefs.types import BlobId, BlobKey, Priority
 from peer.exchange.duties import Around, Duties
 from peer.exchange.interest import Interest
 from peer.exchange.neighbour import Neighbour, is_its_fault
@@ -329,12 +330,16 @@ class PeerExchange:
 
 
 def _wishes(asks: Sequence[Ask], sources: Mapping[BlobId, tuple[list[Holding], ChunkSet]]) -> list[Wish]:
-    """What readers wait for, what this node gets for others, too, and what serves only itself.
+    """What is wanted next in order, what this node gets for others, too, and what serves only itself.
 
-    In this order for all that is wanted here: else what others wait for would come after all files before it.
+    In this order for all files of one priority: else what others wait for would come after all files before it.
     """
-    wishes = [Wish(ask.blob, ask.chunks, ask.ordered, held) for ask in asks if (held := sources[ask.blob][0])]
-    ordered = [wish for wish in wishes if wish.ordered]
-    others = [wish for wish in wishes if not wish.ordered]
-    imports = [replace(one, chunks=part) for one in others if (part := one.chunks & sources[one.blob][1])]
-    return ordered + imports + others
+    ranked: list[tuple[Priority, int, Wish]] = []
+    for ask in asks:
+        held, imports = sources[ask.blob]
+        wish = Wish(ask.blob, ask.chunks, ask.ordered, held)
+        if not ask.ordered:
+            ranked.append((ask.priority, 1, replace(wish, chunks=ask.chunks & imports)))
+        ranked.append((ask.priority, 0 if ask.ordered else 2, wish))
+    ranked.sort(key=itemgetter(0, 1))
+    return [wish for _, _, wish in ranked if wish.chunks and wish.holdings]

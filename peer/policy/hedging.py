@@ -31,7 +31,11 @@ HEDGE_FLOOR_SECONDS = 0.1
 
 LATE_PATIENCE = 3.0
 """Announced chunks are late beyond so many p95: more than for a hedge, because what comes twice then comes from the
-origin, and because connections that share an origin at its limit differ by that much."""
+origin."""
+
+ORIGIN_SPREAD = 10.0
+"""Their p95 may lie within so many medians: eight connections that share what an origin gives one client are far from
+even (50 Mbit/s and 512 KiB: half of the chunks took 0.3 s, one in twenty 2.5 s)."""
 
 LATE_SECONDS = (3.0, 30.0)
 """An announced chunk is never late before the first of the two, and always after the second.
@@ -62,13 +66,12 @@ class ChunkTimes:
         """Half of them took at most so long. None while none is known."""
         return self._quantile(0.5)
 
-    @property
-    def expected_most(self) -> float | None:
-        """What a healthy one takes at most: the p95, as far as it is not a slow peer's. None while few are known."""
+    def expected_most(self, spread: float) -> float | None:
+        """What a healthy one takes at most: the p95, within `spread` medians. None while few are known."""
         if len(self.seconds) < FEW:
             return None
         ranked = sorted(self.seconds)
-        return min(_quantile(ranked, 0.95), HEALTHY_SPREAD * _quantile(ranked, 0.5))
+        return min(_quantile(ranked, 0.95), spread * _quantile(ranked, 0.5))
 
     def _quantile(self, ratio: float) -> float | None:
         return _quantile(sorted(self.seconds), ratio) if self.seconds else None
@@ -80,13 +83,13 @@ def _quantile(ranked: list[float], ratio: float) -> float:
 
 def hedge_after_seconds(times: ChunkTimes, floor: float = HEDGE_FLOOR_SECONDS) -> float:
     """How long a request may run before it is made once more; infinite while too few are known."""
-    most = times.expected_most
+    most = times.expected_most(HEALTHY_SPREAD)
     return math.inf if most is None else max(floor, PATIENCE * most)
 
 
 def late_after_seconds(times: ChunkTimes) -> float:
     """How long an announced chunk, or one that is its owner's to fetch, may take. `times` are of origin requests."""
-    most = times.expected_most
+    most = times.expected_most(ORIGIN_SPREAD)
     if most is None:
         return LATE_UNKNOWN_SECONDS
     least, longest = LATE_SECONDS

@@ -538,6 +538,25 @@ async def test_what_it_gets_for_others_of_a_node_that_wants_nothing_comes_first_
         assert chunks_of(one.assign(ordered=True)) == bitset.lowest(ALL, 1)
 
 
+@pytest.mark.parametrize(
+    ("of_first", "expected"), [(Priority.PREWARM, SECOND), (Priority.READ_AHEAD, FIRST), (Priority.READER, FIRST)]
+)
+async def test_what_it_gets_for_others_comes_first_whichever_file_it_is_of_but_not_before_what_is_more_urgent(
+    of_first: Priority, expected: BlobKey
+) -> None:
+    async with node(A, B, SEED, limits=PeerLimits(downloads=1)) as one:
+        one.exchange.demand(MODEL)
+        await turns()
+        every = bitset.span(0, FIRST.chunk_count)
+        for other in (A, B):
+            one.link(other).say(update(every ^ 1, key=FIRST), update(0, key=SECOND))
+        one.link(SEED).say(*[update(every, want=Want.NONE, key=key) for key in MODEL])
+        asks = [Ask(FIRST.blob_id, every ^ 1, of_first, ordered=False)]
+        asks.append(Ask(SECOND.blob_id, every, Priority.PREWARM, ordered=False))
+        (pick,) = one.exchange.assign(asks, 99, one.now)
+        assert pick.blob == expected.blob_id
+
+
 # ------------------------------------------------------------------------ zones
 
 
