@@ -35,7 +35,7 @@ origin."""
 
 ORIGIN_SPREAD = 10.0
 """Their p95 may lie within so many medians: eight connections that share what an origin gives one client are far from
-even (50 Mbit/s and 512 KiB: half of the chunks took 0.3 s, one in twenty 2.5 s)."""
+even (50 Mbit/s and 512 KiB: half of the chunks took a third of a second or less, one in twenty 2.5 s)."""
 
 LATE_SECONDS = (3.0, 30.0)
 """An announced chunk is never late before the first of the two, and always after the second.

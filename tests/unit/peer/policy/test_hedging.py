@@ -9,9 +9,11 @@ import pytest
 
 from peer.policy.hedging import (
     FEW,
+    HEALTHY_SPREAD,
     LATE_PATIENCE,
     LATE_SECONDS,
     LATE_UNKNOWN_SECONDS,
+    PATIENCE,
     REMEMBERED,
     ChunkTimes,
     hedge_after_seconds,
@@ -71,6 +73,13 @@ def test_announced_chunks_are_late_by_the_times_of_the_origin() -> None:
     origin = times(*[2.0] * FEW)
     assert late_after_seconds(origin) == LATE_PATIENCE * 2.0
     assert 5.9 <= late_after_seconds(origin) < 6.1
+
+
+def test_uneven_connections_to_the_origin_are_no_reason_to_ask_it_twice() -> None:
+    """As measured with eight that share 50 Mbit/s. From a peer, the same times would mean that it is slow."""
+    uneven = times(*[0.3] * 15, *[2.5] * 2)
+    assert late_after_seconds(uneven) == LATE_PATIENCE * 2.5
+    assert hedge_after_seconds(uneven) == PATIENCE * HEALTHY_SPREAD * 0.3
 
 
 def test_announced_chunks_have_bounds() -> None:
