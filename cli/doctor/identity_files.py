@@ -19,7 +19,7 @@ SOON_SECONDS = 7 * 24 * 3600
 """Certificates are renewed weeks before they run out: one that has a week left is not being renewed."""
 
 _OF = {"peers": "peer", "api": "API"}
-RENEW = "renew it; the daemon reads it again when it changes"
+_RENEW = "renew it; the daemon reads it again when it changes"
 
 _ROUNDS = 4
 """A handshake of TLS 1.2 needs two from each end, one of 1.3 fewer."""
@@ -69,9 +69,9 @@ def certificate(section: str, tls: Tls, now: float, *, host: str | None = None) 
         return fail(name, str(error), error.hint)
     except ssl.SSLCertVerificationError as error:
         sign = f"sign one with the authority of {section}.tls.ca for {host}, for servers and clients"
-        return fail(name, f"{tls.cert}: {error.verify_message}", sign if host else RENEW)
+        return fail(name, f"{tls.cert}: {error.verify_message}", sign if host else _RENEW)
     left = f"{tls.cert} is good for {duration_text(ends_at - now)}"
-    return warn(name, left, RENEW) if ends_at - now < SOON_SECONDS else ok(name, left)
+    return warn(name, left, _RENEW) if ends_at - now < SOON_SECONDS else ok(name, left)
 
 
 def handshake(tls: Tls, host: str | None) -> float:

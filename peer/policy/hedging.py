@@ -34,8 +34,8 @@ LATE_PATIENCE = 3.0
 origin."""
 
 ORIGIN_SPREAD = 10.0
-"""Their p95 may lie within so many medians: eight connections that share what an origin gives one client are far from
-even (50 Mbit/s and 512 KiB: half of the chunks took a third of a second or less, one in twenty 2.5 s)."""
+"""Their p95 may lie within so many medians: connections that share what an origin gives one client are far from even.
+With three, four nodes with 50 Mbit/s each asked for 7 to 12 % of the chunks twice (docs/SCALEOUT.md)."""
 
 LATE_SECONDS = (3.0, 30.0)
 """An announced chunk is never late before the first of the two, and always after the second.

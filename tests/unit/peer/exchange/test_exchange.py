@@ -16,6 +16,7 @@ from peer.exchange.transport import RemoteChunk
 from peer.policy.duty import quota
 from peer.policy.hedging import LATE_UNKNOWN_SECONDS
 from peer.settings import PeerLimits
+from peer.values import Identity
 from tests.unit.peer.exchange.kit import (
     ALL,
     BLOB,
@@ -34,7 +35,7 @@ from tests.unit.peer.exchange.kit import (
 )
 
 ME, A, B = identity("me"), identity("a"), identity("b")
-FAR = identity("far", zone="z2")
+NEAR, FAR = identity("near", zone="z1"), identity("far", zone="z2")
 SEED = identity("seed")
 CROWD = [identity(f"n{number}") for number in range(15)]
 FIRST, SECOND = (BlobKey(f"memory://bucket/{name}", "1", 1024 * CHUNK, CHUNK) for name in ("1", "2"))
@@ -523,17 +524,19 @@ async def test_peers_wake_the_fetcher() -> None:
 # ------------------------------------------------------------- for others, too
 
 
-async def test_what_it_gets_for_others_of_a_node_that_wants_nothing_comes_first_unless_a_reader_waits() -> None:
-    """That node may be about to leave, and what it alone has with it."""
-    async with node(A, B, SEED, limits=PeerLimits(downloads=1)) as one:
+@pytest.mark.parametrize(("others", "giver", "zone"), [((A, B), SEED, ""), ((NEAR,), FAR, "z1")])
+async def test_what_it_gets_for_others_too_comes_first_unless_a_reader_waits(
+    others: tuple[Identity, ...], giver: Identity, zone: str
+) -> None:
+    """Of a node that wants nothing, which may be about to leave; and over the border of its zone."""
+    async with node(*others, giver, zone=zone, limits=PeerLimits(downloads=1)) as one:
         await one.wants()
-        mine = owned_by(one.me, one.me, A, B)
-        imports = bitset.highest(mine, 1)
-        for other in (A, B):
+        imports = bitset.highest(owned_by(one.me, one.me, *others), 1)
+        for other in others:
             one.link(other).say(update(ALL & ~imports))
-        one.link(SEED).say(update(ALL, want=Want.NONE))
+        one.link(giver).say(update(ALL, want=Want.NONE))
         picks = one.assign()
-        assert (chunks_of(picks), [pick.peer for pick in picks]) == (imports, ["seed"])
+        assert (chunks_of(picks), [pick.peer for pick in picks]) == (imports, [giver.node_id])
         one.ended(picks[0])
         assert chunks_of(one.assign(ordered=True)) == bitset.lowest(ALL, 1)
 
@@ -561,16 +564,15 @@ async def test_what_it_gets_for_others_comes_first_whichever_file_it_is_of_but_n
 
 
 async def test_over_a_border_only_the_importer_asks_and_says_so() -> None:
-    near = identity("near", zone="z1")
-    async with node(near, FAR, zone="z1") as one:
+    async with node(NEAR, FAR, zone="z1") as one:
         await one.wants()
-        one.link(near).say(update(0))
+        one.link(NEAR).say(update(0))
         one.link(FAR).say(update(ALL, want=Want.NONE))
-        follower = one.board.subscribe(near.peer_id)
+        follower = one.board.subscribe(NEAR.peer_id)
         follower.follow(BLOB, Want.ALL)
         follower.take()
         picks = one.assign()
-        mine = owned_by(one.me, one.me, near)
+        mine = owned_by(one.me, one.me, NEAR)
         assert chunks_of(picks) & ~mine == 0
         assert picks
         assert {pick.peer for pick in picks} == {"far"}
@@ -581,25 +583,11 @@ async def test_over_a_border_only_the_importer_asks_and_says_so() -> None:
         assert [news.fetching for news in follower.take()] == [0]
 
 
-async def test_what_it_brings_in_for_its_zone_comes_first_unless_a_reader_waits() -> None:
-    near = identity("near", zone="z1")
-    async with node(near, FAR, zone="z1", limits=PeerLimits(downloads=1)) as one:
-        await one.wants()
-        imports = bitset.highest(owned_by(one.me, one.me, near), 1)
-        one.link(near).say(update(ALL & ~imports))
-        one.link(FAR).say(update(ALL, want=Want.NONE))
-        picks = one.assign()
-        assert (chunks_of(picks), [pick.peer for pick in picks]) == (imports, ["far"])
-        one.ended(picks[0])
-        assert chunks_of(one.assign(ordered=True)) == bitset.lowest(ALL, 1)
-
-
 @pytest.mark.expects_warnings
 async def test_what_only_a_quarantined_peer_of_the_own_zone_has_is_brought_in() -> None:
-    near = identity("near", zone="z1")
-    async with node(near, FAR, zone="z1", limits=PeerLimits(downloads=99)) as one:
+    async with node(NEAR, FAR, zone="z1", limits=PeerLimits(downloads=99)) as one:
         await one.wants()
-        one.link(near).say(update(ALL))
+        one.link(NEAR).say(update(ALL))
         one.link(FAR).say(update(ALL, want=Want.NONE))
         (pick,) = one.assign(0b1)
         one.ended(pick, PeerCorrupt("peer near: chunk 0 has another hash"))
@@ -608,10 +596,9 @@ async def test_what_only_a_quarantined_peer_of_the_own_zone_has_is_brought_in() 
 
 
 async def test_in_the_own_zone_everything_is_asked_of_anybody() -> None:
-    near = identity("near", zone="z1")
-    async with node(near, FAR, zone="z1", limits=PeerLimits(downloads=99)) as one:
+    async with node(NEAR, FAR, zone="z1", limits=PeerLimits(downloads=99)) as one:
         await one.wants()
-        one.link(near).say(update(ALL))
+        one.link(NEAR).say(update(ALL))
         one.link(FAR).say(update(ALL, want=Want.NONE))
         picks = one.assign()
         assert chunks_of(picks) == ALL

@@ -76,7 +76,7 @@ def test_announced_chunks_are_late_by_the_times_of_the_origin() -> None:
 
 
 def test_uneven_connections_to_the_origin_are_no_reason_to_ask_it_twice() -> None:
-    """As measured with eight that share 50 Mbit/s. From a peer, the same times would mean that it is slow."""
+    """From a peer, the same times would mean that it is slow."""
     uneven = times(*[0.3] * 15, *[2.5] * 2)
     assert late_after_seconds(uneven) == LATE_PATIENCE * 2.5
     assert hedge_after_seconds(uneven) == PATIENCE * HEALTHY_SPREAD * 0.3
