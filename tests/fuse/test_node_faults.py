@@ -43,13 +43,14 @@ def test_a_model_that_fits_into_no_tier_goes_through_it() -> None:
 
 def test_models_that_do_not_fit_together_take_turns() -> None:
     """SEMANTICS S20: the cold one is evicted for the one being read, and comes back when it is read again."""
-    first, second = some_bytes(20 * CHUNK, seed=1), some_bytes(20 * CHUNK, seed=2)
+    contents = {"first": some_bytes(20 * CHUNK, seed=1), "second": some_bytes(20 * CHUNK, seed=2)}
     with running_node(capacity_bytes=32 * CHUNK) as node:
-        node.put("m/a.safetensors", first)
-        node.put("m/b.safetensors", second)
-        target = node.mount()
-        for name, content in 2 * [("a.safetensors", first), ("b.safetensors", second)]:
-            assert (target / name).read_bytes() == content
+        for model, content in contents.items():
+            node.put(f"{model}/w.safetensors", content)
+        # A mount for each: files of one mount are read ahead, and then both are in use.
+        targets = {model: node.mount(f"{model}/", model) for model in contents}
+        for model in 2 * list(contents):
+            assert (targets[model] / "w.safetensors").read_bytes() == contents[model]
             eventually(lambda: not any(blob["in_use"] for blob in blobs(node)), "the kernel's word that it is closed")
         assert node.daemon.metric("mows_store_evictions_total") >= 2
         assert node.daemon.metric("mows_tier_used_bytes") <= 32 * CHUNK
