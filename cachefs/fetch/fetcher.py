@@ -33,6 +33,10 @@ from cachefs.types import BlobId, BlobKey, ObjectInfo, Priority
 
 log = logging.getLogger(__name__)
 
+FOLLOW_SHARE = 2
+"""Of the largest tier, what may be read ahead of one reader in the files after its own. What is read ahead is nobody's
+once it is complete; more of it, and it is evicted for what is read ahead next, before anybody reads it."""
+
 OPEN_SECONDS = 5.0
 """An open touches a few files of the cache. A disk that takes longer is in trouble."""
 
@@ -75,6 +79,7 @@ class Fetcher:
             aftermath,
             shared,
             self._settings,
+            follow_bytes=min(self._settings.read_ahead_bytes, store.largest_tier_bytes // FOLLOW_SHARE),
             memory_window_bytes=self._overflow.capacity_bytes // 2,
             operations=self._operations,
             jitter=jitter,

@@ -40,6 +40,7 @@ class Scheduler:
         shared: SharedBlobs,
         settings: FetchSettings,
         *,
+        follow_bytes: int,
         memory_window_bytes: int,
         operations: Operations,
         jitter: Callable[[], float],
@@ -49,6 +50,7 @@ class Scheduler:
         self._lives = lives
         self._threads = threads
         self._settings = settings
+        self._follow_bytes = follow_bytes
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._pump_due = False
@@ -217,7 +219,7 @@ class Scheduler:
 
     def _find_followed(self, file: CachedFile) -> None:
         """On a fill thread."""
-        found = find_followed(file, self._lives, self._settings.read_ahead_bytes)
+        found = find_followed(file, self._lives, self._follow_bytes)
         if not self.post(self._follow, file, found):
             self._drop(found)
 

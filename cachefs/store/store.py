@@ -85,6 +85,11 @@ class Store:
         """The chunk size of all blobs."""
         return self._chunk_bytes
 
+    @property
+    def largest_tier_bytes(self) -> int:
+        """The capacity of the largest tier; 0 when there is none."""
+        return max((tier.settings.capacity_bytes for tier in self._tiers), default=0)
+
     def acquire(self, info: ObjectInfo) -> Blob:
         """The blob that caches `info`, with one more reference; an empty one is created when there is none.
 

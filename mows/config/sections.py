@@ -139,7 +139,9 @@ class FetchSection:
         Seconds(60), doc="A read is answered within this time, with data or with an error."
     )
     read_ahead: Bytes = setting(
-        Bytes(2 << 30), doc="How far to fetch ahead of a reader, into the files that engines read next too."
+        Bytes(2 << 30),
+        doc="How far to fetch ahead of a reader, into the files that engines read next too ("
+        "of these, at most half of the largest tier).",
     )
     stop_timeout: Seconds = setting(Seconds(5), doc="How long a stop waits for requests that are being answered.")
 

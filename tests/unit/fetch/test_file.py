@@ -6,6 +6,7 @@ import asyncio
 import errno
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,10 @@ from tests.unit.fetch.kit import (
 from tests.waiting import until
 
 DATA = content(10 * CHUNK + 777)
+
+
+def brought(world: World, nbytes: int) -> bool:
+    return world.memory.read_bytes >= nbytes
 
 
 @pytest.fixture
@@ -168,6 +173,26 @@ async def test_followers_are_read_ahead_no_further_than_the_setting(tmp_path: Pa
         await world.fetcher.aclose()
         assert world.memory.read_bytes == (6 + 8) * CHUNK
         file.close()
+    world.store.close()
+
+
+async def test_what_was_read_ahead_is_still_there_when_its_turn_comes(tmp_path: Path) -> None:
+    """A model larger than the tier, read file after file: each byte comes once.
+
+    In the order of use, shards read ahead and not yet read would be the first to go for those read ahead next.
+    """
+    world = World(tmp_path, capacity_bytes=48 * CHUNK)
+    async with world.fetcher:
+        shards = [world.put(f"model-{i}.safetensors", content(8 * CHUNK, seed=i + 2)) for i in range(8)]
+        for number, info in enumerate(shards):
+            file = world.open(info, following=shards[number + 1 :])
+            assert await read(file, 0, 8 * CHUNK) == content(8 * CHUNK, seed=number + 2)
+            ahead_bytes = min(8, number + 1 + 3) * 8 * CHUNK  # half of the tier: three shards
+            await until(partial(brought, world, ahead_bytes))
+            await asyncio.sleep(0.1)  # time to go too far; where it is too short, the test only sees less
+            file.close()
+        await world.fetcher.aclose()
+        assert world.memory.read_bytes == 8 * 8 * CHUNK
     world.store.close()
 
 
