@@ -19,8 +19,9 @@ import pytest
 from benchmarks.node.processes import Child, python
 from tests.cluster.loopback import TOKEN, Loopback, address, host, running_nodes
 from tests.cluster.views import SOURCE, known, peers_of, problems
-from tests.fuse.node import eventually, some_bytes
+from tests.fuse.node import some_bytes
 from tests.redis_server import free_port
+from tests.waiting import eventually
 
 CHUNK = 512 << 10
 DATA = some_bytes(4 << 20)

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from benchmarks.lab.check import measure
 from benchmarks.lab.leftovers import owner, prefix_of, remove_abandoned
 from benchmarks.node.processes import REPOSITORY, Child
 from benchmarks.node.scratch import scratch
+from tests.waiting import WAIT_SECONDS, eventually
 
 LINK = 100_000_000
 PORT = 5002
-WAIT_SECONDS = 60.0
 NOTHING_SECONDS = "0.3"
 """How long to wait for what must not come."""
 
@@ -45,6 +45,7 @@ import sys
 from benchmarks.lab import Lab, LabSettings
 from benchmarks.node.scratch import scratch
 from benchmarks.lab.leftovers import prefix_of
+from tests.waiting import WAIT_SECONDS, eventually
 import os, subprocess
 with Lab(LabSettings(nodes=1, link_bits_per_second=1000000)) as lab, scratch(1, prefix=prefix_of(os.getpid())) as room:
     subprocess.Popen(lab.nodes[0].command(["sleep", "600"]))
@@ -73,13 +74,6 @@ def reaches(place: Place, other: Place, seconds: str = str(WAIT_SECONDS)) -> boo
     """Whether a connection is taken within that time."""
     command = place.command([sys.executable, "-c", CONNECT, other.address, seconds])
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def ours() -> list[str]:
@@ -111,7 +105,7 @@ def test_the_origin_can_be_unplugged_and_plugged(lab: Lab, tmp_path: Path) -> No
         assert not reaches(first, lab.origin, NOTHING_SECONDS)
         assert reaches(second, first)
         lab.plug_origin()
-        eventually(lambda: reaches(first, lab.origin, "1"))
+        eventually(lambda: reaches(first, lab.origin, "1"), "the origin is reached")
 
 
 def test_a_node_can_be_unplugged_and_plugged(lab: Lab, tmp_path: Path) -> None:
@@ -121,7 +115,7 @@ def test_a_node_can_be_unplugged_and_plugged(lab: Lab, tmp_path: Path) -> None:
         assert not reaches(first, second, NOTHING_SECONDS)
         assert reaches(first, third)
         lab.plug(second)
-        eventually(lambda: reaches(first, second, "1"))
+        eventually(lambda: reaches(first, second, "1"), "the other node is reached")
 
 
 def buckets(lab: Lab, node: int) -> list[int]:
@@ -165,7 +159,8 @@ def test_two_labs_do_not_meet(lab: Lab, tmp_path: Path) -> None:
 def test_leaving_kills_what_runs_inside() -> None:
     with Lab(LabSettings(nodes=1, link_bits_per_second=LINK)) as lab:
         process = subprocess.Popen(lab.nodes[0].command(["sleep", "600"]))
-        eventually(lambda: process.pid in iproute.processes_inside(lab.nodes[0].namespace))
+        inside = partial(iproute.processes_inside, lab.nodes[0].namespace)
+        eventually(lambda: process.pid in inside(), "the process is in the namespace")
     assert process.wait(WAIT_SECONDS) == -signal.SIGKILL
     assert ours() == []
 

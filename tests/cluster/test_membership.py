@@ -18,8 +18,9 @@ import pytest
 from benchmarks.node.daemon import Daemon
 from tests.cluster.loopback import Loopback, address, running_nodes
 from tests.cluster.views import SOURCE, problems, rows, up, wait_until_up, warm
-from tests.fuse.node import eventually, some_bytes
+from tests.fuse.node import some_bytes
 from tests.redis_server import RedisServer, redis_server
+from tests.waiting import eventually
 
 CHUNK = 256 << 10
 DATA = some_bytes(4 << 20)

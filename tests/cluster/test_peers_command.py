@@ -12,8 +12,9 @@ from benchmarks.node.daemon import Daemon
 from cli.exit_codes import ExitCode
 from tests.cluster.loopback import Loopback, address, host, running_nodes
 from tests.cluster.views import SOURCE, known, peers_of, problems, warm
-from tests.fuse.node import BUCKET, CHUNK, eventually, some_bytes
+from tests.fuse.node import BUCKET, CHUNK, some_bytes
 from tests.redis_server import free_port
+from tests.waiting import eventually
 
 SIZE = 8 << 20
 

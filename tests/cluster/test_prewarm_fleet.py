@@ -12,7 +12,8 @@ from benchmarks.node.daemon import Daemon
 from cli.exit_codes import ExitCode
 from tests.cluster.loopback import Loopback, running_nodes
 from tests.cluster.views import SOURCE, wait_until_up
-from tests.fuse.node import eventually, some_bytes
+from tests.fuse.node import some_bytes
+from tests.waiting import eventually
 
 SIZE = 12 << 20
 NODES = 3

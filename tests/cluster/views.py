@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from benchmarks.node.daemon import Daemon
-from tests.fuse.node import BUCKET, eventually
+from tests.fuse.node import BUCKET
+from tests.waiting import eventually
 
 SOURCE = f"oss://{BUCKET}/m/"
 

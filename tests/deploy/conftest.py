@@ -13,7 +13,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cluster.loopback import address, running_nodes
-from tests.fuse.node import eventually, some_bytes
+from tests.fuse.node import some_bytes
+from tests.waiting import eventually
 
 SIZE_BYTES = 8 << 20
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -24,6 +23,7 @@ from cachefs.store.write_back import finish_writing
 from cachefs.types import BlobKey
 from tests.unit.store.test_demotion import INFOS, Place
 from tests.unit.store.world import BOOT, FailingCalls, blob_id_of, occupied_bytes
+from tests.waiting import eventually
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +40,6 @@ COPY_STEPS = [
     Step.DATA_MEASURE,
     Step.PLACE,
 ]
-LIMIT_SECONDS = 60.0
 """Only so that a broken test fails instead of hanging."""
 
 
@@ -50,13 +49,6 @@ def filled(root: Path) -> tuple[Place, FailingCalls]:
     place = Place(root, calls=calls)
     place.fill(0, 1, 2, 3)
     return place, calls
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def faults(place: Place) -> list[int]:
@@ -185,7 +177,7 @@ def test_a_large_blob_never_has_more_than_the_bound_to_be_written(tmp_path: Path
 def test_a_thread_moves_what_is_cold_and_ends_with_its_owner(tmp_path: Path) -> None:
     place, _ = filled(tmp_path)
     with Demoter(place.store, look_seconds=0.001):
-        until(lambda: place.store.statistics().demotions > 0)
+        eventually(lambda: place.store.statistics().demotions > 0, "a blob was moved")
     assert place.tiers()[1] >= {0}
     place.assert_counted()
     place.store.close()

@@ -6,9 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,14 +79,6 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Close the child's input, wait; its exit status, and what it still printed to either stream."""
     out, err = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, out + err
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
 
 
 def _link(path: str) -> str:

@@ -17,7 +17,6 @@ from benchmarks.ossserver import OssServer, StsToken
 
 BUCKET = "models"
 CHUNK = 1 << 20
-WAIT_SECONDS = 60.0
 
 
 @dataclass
@@ -93,14 +92,6 @@ def running_node(
         with Daemon(settings) as daemon:
             daemon.wait_ready()
             yield Node(server, daemon)
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Wait until `condition` holds; AssertionError naming `what` when it does not in a long time."""
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"not within {WAIT_SECONDS:g} s: {what}"
-        time.sleep(0.01)
 
 
 def in_processes(count: int, function: Callable[[Path], str], path: Path) -> list[str]:

@@ -14,7 +14,8 @@ import pytest
 from cachefs.errors import InvalidTarget
 from cachefs.fuse import FuseMount, MountOptions, is_mounted
 from tests.fuse.directory_fs import DirectoryFileSystem
-from tests.fuse.mounted import eventually, mounted, run
+from tests.fuse.mounted import mounted, run
+from tests.waiting import eventually
 
 ENTRIES = 10_000
 
@@ -150,7 +151,7 @@ def test_a_name_that_appears_is_seen_once_its_entry_is_invalidated(
     assert (root / "file").stat().st_size == 12
     mount.invalidate_entry(fs.ino_of(source), b"file")
     mount.invalidate_inode(fs.ino_of(source / "file"))
-    eventually(lambda: (root / "file").stat().st_size == 18)
+    eventually(lambda: (root / "file").stat().st_size == 18, "the new size is seen")
 
 
 @pytest.mark.expects_warnings

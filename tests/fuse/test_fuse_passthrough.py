@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from cachefs.errors import FuseUnavailable
 from cachefs.fuse import FuseMount, MountOptions, codec, is_mounted
 from cachefs.fuse.abi import InitFlag
 from tests.fuse.directory_fs import DirectoryFileSystem
-from tests.fuse.mounted import PATIENCE_SECONDS, child, eventually, finish, footprint, line_of, mounted, tell
+from tests.fuse.mounted import PATIENCE_SECONDS, child, finish, footprint, line_of, mounted, tell
+from tests.waiting import eventually
 
 DATA = b"0123456789abcdef" * 65536
 
@@ -134,7 +136,7 @@ def test_the_second_copy_is_dropped_when_a_complete_file_is_closed(
         assert path.read_bytes() == DATA
         return mount.statistics().delivered_bytes > len(DATA)
 
-    eventually(reads_from_the_daemon)
+    eventually(reads_from_the_daemon, "reads come from the daemon")
 
 
 def test_without_passthrough_the_page_cache_is_kept(fs: DirectoryFileSystem, tmp_path: Path) -> None:
@@ -164,7 +166,8 @@ def test_backing_files_are_given_back(fs: DirectoryFileSystem, mount: FuseMount,
             assert fs.released.acquire(timeout=PATIENCE_SECONDS)
         assert opens(mount) == (0, 3)
     finally:
-        eventually(lambda: subprocess.run(["umount", backing], check=False, capture_output=True).returncode == 0)
+        umount = partial(subprocess.run, ["umount", backing], check=False, capture_output=True)
+        eventually(lambda: umount().returncode == 0, "nobody uses the backing file system")
 
 
 def test_a_file_that_cannot_be_registered_is_served_in_cached_mode(

@@ -13,7 +13,8 @@ import pytest
 
 from cachefs.fuse import FuseMount, MountOptions, is_mounted
 from tests.fuse.directory_fs import DirectoryFileSystem
-from tests.fuse.mounted import PATIENCE_SECONDS, child, eventually, finish, footprint, line_of, mounted, tell
+from tests.fuse.mounted import PATIENCE_SECONDS, child, finish, footprint, line_of, mounted, tell
+from tests.waiting import eventually
 
 SIZE_BYTES = 8 * 2**20
 
@@ -129,7 +130,7 @@ def test_open_files_are_served_until_they_are_closed(fs: DirectoryFileSystem, tm
     line_of(reader)
     stopper = threading.Thread(target=mount.stop, kwargs={"timeout_seconds": PATIENCE_SECONDS})
     stopper.start()
-    eventually(lambda: not is_mounted(tmp_path / "mount"))
+    eventually(lambda: not is_mounted(tmp_path / "mount"), "it is unmounted")
     tell(reader, "4096")
     assert line_of(reader) == str(ord("*"))
     assert stopper.is_alive()

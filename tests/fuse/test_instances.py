@@ -15,7 +15,8 @@ import pytest
 from benchmarks.node.daemon import Daemon
 from tests.fuse.daemon_process import is_mounted
 from tests.fuse.mounted import child, finish, line_of, tell
-from tests.fuse.node import BUCKET, Node, eventually, running_node, some_bytes
+from tests.fuse.node import BUCKET, Node, running_node, some_bytes
+from tests.waiting import eventually
 
 DATA = some_bytes(3 << 20)
 STORAGE = [

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from tests.fuse.daemon_process import WAIT_SECONDS, Home, Process, is_mounted, running
 from tests.fuse.mounted import child, finish, line_of, tell
 from tests.fuse.test_fuse_takeover import DIRECT, digest
+from tests.waiting import eventually
 
 CONTENT = bytes(range(256)) * 4096
 
@@ -52,13 +52,6 @@ class Pair:
         return [line for line in lines if line["level"] == level]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def says(daemon: Process, sample: str) -> bool:
     return sample in daemon.http.get("/metrics").text.splitlines()
 
@@ -76,14 +69,14 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 def test_a_daemon_gives_its_mounts_to_a_new_keeper(pair: Pair) -> None:
     with running(pair.home) as first:
         with pair.keeper():
-            until(lambda: says(first, "mows_keeper_connected 1.0"))
+            eventually(lambda: says(first, "mows_keeper_connected 1.0"), "the keeper is there")
             first.put_mount()
             reader = child(DIRECT, pair.file)
             line_of(reader)
-        until(lambda: says(first, "mows_keeper_connected 0.0"))
+        eventually(lambda: says(first, "mows_keeper_connected 0.0"), "the keeper is gone")
         assert "start the keeper" in str(pair.log("WARNING"))
         with pair.keeper():
-            until(lambda: says(first, "mows_keeper_connected 1.0"))
+            eventually(lambda: says(first, "mows_keeper_connected 1.0"), "the keeper is there")
             first.stop(signal.SIGKILL)
             tell(reader, "4096")
             with running(pair.home) as second:

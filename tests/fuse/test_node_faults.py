@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.fuse.node import BUCKET, CHUNK, Node, eventually, running_node, some_bytes
+from tests.fuse.node import BUCKET, CHUNK, Node, running_node, some_bytes
+from tests.waiting import eventually
 
 
 @pytest.fixture

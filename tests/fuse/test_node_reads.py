@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from tests.fuse.node import BUCKET, CHUNK, Node, eventually, in_processes, running_node, some_bytes
+from tests.fuse.node import BUCKET, CHUNK, Node, in_processes, running_node, some_bytes
+from tests.waiting import eventually
 
 
 @pytest.fixture

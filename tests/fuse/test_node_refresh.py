@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fuse.node import CHUNK, Node, eventually, running_node, some_bytes
+from tests.fuse.node import CHUNK, Node, running_node, some_bytes
+from tests.waiting import eventually
 
 
 @pytest.fixture

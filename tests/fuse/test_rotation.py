@@ -8,9 +8,8 @@ import json
 import socket
 import ssl
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from tests.certificates import Authority, Pair
 from tests.fuse.daemon_process import WAIT_SECONDS, Home, running
 from tests.secret_volume import SecretVolume
+from tests.waiting import eventually
 
 CLIENTS = 4
 ROTATIONS = 5
@@ -165,16 +165,9 @@ def under_load(served: Served) -> Iterator[list[Controller]]:
 def one_more_round(controllers: list[Controller]) -> None:
     """Wait until each has begun and ended a round."""
     before = [controller.rounds for controller in controllers]
-    wait_until(
+    eventually(
         lambda: all(c.failures or c.rounds >= then + 2 for c, then in zip(controllers, before, strict=True)), "rounds"
     )
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"not within {WAIT_SECONDS:g} s: {what}"
-        time.sleep(0.01)
 
 
 def test_rotation_under_load_refuses_nobody_and_the_audit_log_has_each_action(served: Served) -> None:

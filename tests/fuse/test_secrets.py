@@ -15,7 +15,8 @@ import pytest
 
 from benchmarks.node.daemon import DaemonRefused
 from benchmarks.ossserver import OssServer
-from tests.fuse.node import BUCKET, CHUNK, Node, eventually, running_node, some_bytes
+from tests.fuse.node import BUCKET, CHUNK, Node, running_node, some_bytes
+from tests.waiting import eventually
 
 SECRETS = {
     "access key": "wrong-access-key-secret-123456",

@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 from tests.fuse.daemon_process import Home, running
-from tests.fuse.node import BUCKET, eventually, running_node
+from tests.fuse.node import BUCKET, running_node
+from tests.waiting import eventually
 
 
 def test_what_is_not_allowed_is_neither_mounted_nor_prewarmed_nor_listed(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from cachefs.faults import PLAN_VARIABLE
 from tests.fuse.daemon_process import Home, Process, running
-from tests.fuse.node import eventually
+from tests.waiting import eventually
 
 FILES = 24
 FILE_BYTES = (2 << 20) + 777

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from benchmarks.node.daemon import Daemon
-from tests.fuse.node import BUCKET, eventually, running_node, some_bytes
+from tests.fuse.node import BUCKET, running_node, some_bytes
+from tests.waiting import eventually
 
 DATA = some_bytes(8 << 20)
 SOURCE = f"oss://{BUCKET}/m/"

@@ -14,6 +14,7 @@ import pytest
 from mows.errors import KeeperUnavailable
 from mows.keeping import Keeper, Keeping
 from tests.unit.mows.test_keeper import PATIENCE_SECONDS, Running
+from tests.waiting import eventually
 
 POLL_SECONDS = 0.01
 
@@ -53,14 +54,8 @@ def started(path: Path) -> Running:
     return keeper
 
 
-def until(client: Keeper, names: list[str]) -> None:
-    """Wait until the keeper holds exactly `names`."""
-    pause = threading.Event()
-    for _ in range(int(PATIENCE_SECONDS / POLL_SECONDS)):
-        if client.names() == names:
-            return
-        pause.wait(POLL_SECONDS)
-    assert client.names() == names
+def holds(client: Keeper, names: list[str]) -> None:
+    eventually(lambda: client.names() == names, f"the keeper holds {names}")
 
 
 def descriptors() -> int:
@@ -146,7 +141,7 @@ def test_a_new_keeper_is_given_everything(
     keeping.put("c", fd, {"n": 3})
     lost = not keeping.connected
     again = started(tmp_path)
-    until(client, ["b", "c"])
+    holds(client, ["b", "c"])
     taken = keeping.take("c")
     assert taken is not None
     os.close(taken[0])
@@ -187,7 +182,7 @@ def test_a_keeper_that_comes_later(
     with pytest.raises(KeeperUnavailable):
         keeping.names()
     keeper = started(tmp_path)
-    until(client, ["a"])
+    holds(client, ["a"])
     assert "start the keeper" in caplog.text
     keeper.end()
 
